@@ -1,0 +1,2 @@
+//! The watchpost command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sentry's Data Source Name: where to send, and with which key.

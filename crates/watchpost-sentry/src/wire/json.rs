@@ -1,0 +1,1 @@
+//! A JSON writer for the wire: appends to a byte buffer, never fails, always writes valid JSON.

@@ -1,0 +1,36 @@
+//! Sentry's wire format: DSN, ids, items and envelopes, written by hand and read with `serde_json`.
+//!
+//! Every type is plain data that borrows where it can (`'a`), so that a mapping allocates next to nothing. Writing goes
+//! through [`json::JsonWriter`]; reading an envelope through [`EnvelopeReader`].
+//! Source: Sentry's envelope, log, span-v2, transaction, event and client-report protocols.
+
+mod attribute;
+mod client_report;
+mod dsc;
+mod dsn;
+mod envelope;
+mod error_event;
+mod id;
+pub mod json;
+mod log;
+mod reader;
+mod span;
+mod status;
+mod timestamp;
+mod transaction;
+mod value;
+
+pub use self::{
+    attribute::{Attribute, AttributeValue, Attributes},
+    client_report::{Category, ClientReport, DiscardReason, DiscardedItems},
+    dsc::DynamicSamplingContext,
+    envelope::{Envelope, EnvelopeHeader, ItemKind, SdkInfo},
+    error_event::{ErrorEvent, Exception, Frame, Mechanism},
+    id::{EventId, SpanId, TraceId},
+    log::{Log, LogLevel},
+    span::{Span, SpanLink, SpanV2, SpanV2Status},
+    status::{Level, SpanStatus},
+    timestamp::Timestamp,
+    transaction::{Transaction, TransactionSource, User},
+    value::Value,
+};

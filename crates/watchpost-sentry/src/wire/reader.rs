@@ -1,0 +1,1 @@
+//! Reading envelopes: streaming, bounded, safe with hostile input.

@@ -1,0 +1,17 @@
+//! Sentry observability for AI agents and MCP servers.
+//!
+//! ```text
+//! capture ──> redact ──> map ──> deliver ──> Sentry (or the local receiver)
+//! ```
+//!
+//! * [`model`]: what was observed, [`model::McpEvent`].
+//! * [`redact`]: secrets never leave the process.
+//! * [`mapping`]: the tables from the model to Sentry's items; pure.
+//! * [`exporter`]: redaction, mapping and delivery in one handle.
+//! * [`mcp`]: capture, the sans-I/O observer of MCP traffic.
+
+pub mod exporter;
+pub mod mapping;
+pub mod mcp;
+pub mod model;
+pub mod redact;
