@@ -1,2 +1,48 @@
-//! Developer tasks.
-fn main() {}
+//! What Watchpost's developers run: `cargo xtask ci | interop | bench`.
+
+mod bench;
+mod ci;
+mod interop;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask ci                       formatting, clippy, docs, tests, interop: what .ci/run runs
+cargo xtask interop [NAME…]          real peers: MCP clients and servers, Bugsink, Sentry's normaliser
+cargo xtask bench proxy|mcp [ARGS…]  measurements, beside a peer or a limit in the same run
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let task = args.next();
+    let rest: Vec<String> = args.collect();
+    let done = match task.as_deref() {
+        Some("ci") => ci::run(),
+        Some("interop") => interop::run(&rest),
+        Some("bench") => bench::run(&rest),
+        _ => {
+            print_usage();
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A developer's task fails with one sentence.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[expect(clippy::print_stderr, reason = "a developer's tool talks on the terminal")]
+fn print_usage() {
+    eprint!("{USAGE}");
+}
+
+#[expect(clippy::print_stderr, reason = "a developer's tool talks on the terminal")]
+fn report(failure: &Failure) {
+    eprintln!("xtask: {failure}");
+}

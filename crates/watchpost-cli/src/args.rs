@@ -1,0 +1,240 @@
+//! The command line: every flag, its environment variable and its help.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Sentry observability for AI agents and MCP servers.
+#[derive(Debug, Parser)]
+#[command(name = "watchpost", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// Say more on standard error (-v information, -vv details). WATCHPOST_LOG overrides it.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an MCP server behind a transparent proxy and report its calls to Sentry.
+    ///
+    /// Put it in front of the server's command: `watchpost mcp -- npx -y some-server`. Bytes pass through untouched;
+    /// the exit code is the server's. Without a DSN the calls go to `watchpost view` if it runs, else nowhere.
+    Mcp(McpArgs),
+    /// Export recorded events and say what became of them.
+    Import(ImportArgs),
+    /// Receive what Sentry would receive, keep it, and show it on a local web page.
+    View(ViewArgs),
+    /// Try everything at once: a receiver, an example MCP server behind the proxy, and what arrived.
+    Demo(DemoArgs),
+    /// The demo's example MCP server on standard input and output.
+    #[command(hide = true)]
+    DemoServer,
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where to send to, shared by everything that exports. Precedence: flag, environment, `watchpost.toml`, default.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Export options")]
+pub(crate) struct ExportArgs {
+    /// Sentry's Data Source Name (project settings, "Client Keys").
+    #[arg(long, env = "SENTRY_DSN", hide_env_values = true)]
+    pub(crate) dsn: Option<String>,
+    /// The environment's name [default: production].
+    #[arg(long, env = "SENTRY_ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
+    /// The release, for example my-server@1.2.3.
+    #[arg(long, env = "SENTRY_RELEASE")]
+    pub(crate) release: Option<String>,
+    /// Send a transaction for each event too [default: false; true for the local receiver].
+    #[arg(long, env = "WATCHPOST_ENABLE_TRACING", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) enable_tracing: Option<bool>,
+    /// The share of traces to send as transactions, 0 to 1 [default: 1]. Logs and errors are always sent.
+    #[arg(long, env = "SENTRY_TRACES_SAMPLE_RATE")]
+    pub(crate) traces_sample_rate: Option<f64>,
+    /// The configuration file [default: watchpost.toml in this folder, if there is one].
+    #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct McpArgs {
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+    /// Your project's id, sent with each event.
+    #[arg(long, env = "WATCHPOST_PROJECT_ID")]
+    pub(crate) project_id: Option<String>,
+    /// Id of the person or agent the calls are made for.
+    #[arg(long, env = "WATCHPOST_ACTOR_ID", value_name = "ID")]
+    pub(crate) actor_id: Option<String>,
+    /// Their name.
+    #[arg(long, env = "WATCHPOST_ACTOR_NAME", value_name = "NAME")]
+    pub(crate) actor_name: Option<String>,
+    /// Anything else about them, as JSON.
+    #[arg(long, env = "WATCHPOST_ACTOR_DATA", value_name = "JSON", value_parser = parse_json)]
+    pub(crate) actor_data: Option<serde_json::Value>,
+    /// A tag for each event; repeatable.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    pub(crate) tags: Vec<(String, String)>,
+    /// Report also `ping` requests, notifications, or both.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    pub(crate) events: Vec<ExtraEvents>,
+    /// Content to report beyond names, sizes and errors.
+    #[arg(long, value_delimiter = ',', value_name = "WHAT", default_value = "seed")]
+    pub(crate) capture: Vec<Capture>,
+    /// Which trace an event belongs to.
+    #[arg(long, value_enum, default_value = "session")]
+    pub(crate) trace: TraceChoice,
+    /// Seconds the server has to end after its input closed, before it is terminated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = parse_seconds)]
+    pub(crate) shutdown_grace: f64,
+    /// Bytes of a captured argument or result that are kept.
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub(crate) max_capture_bytes: usize,
+    /// The server's command and its arguments.
+    #[arg(last = true, required = true, num_args = 1.., value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Events that are not reported unless asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExtraEvents {
+    /// `ping` requests.
+    Ping,
+    /// Notifications in both directions.
+    Notifications,
+    /// Both.
+    All,
+}
+
+/// What content flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Capture {
+    /// None: error messages and user data are left out too; names, sizes and counts stay.
+    None,
+    /// What the mapping's tables list: names, error messages, the actor.
+    Seed,
+    /// Also the arguments of tools and prompts.
+    Inputs,
+    /// Also the results of tools and prompts.
+    Outputs,
+    /// The actor's name and data (part of `seed`; for lists).
+    User,
+    /// Everything.
+    All,
+}
+
+/// Which trace an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceChoice {
+    /// One trace for each session.
+    Session,
+    /// The caller's trace where it sent a valid parent, else the session's.
+    Propagated,
+    /// One trace for each call.
+    Call,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+    /// What the lines are.
+    #[arg(long, value_enum)]
+    pub(crate) format: ImportFormat,
+    /// Your project's id, for events that carry none.
+    #[arg(long, env = "WATCHPOST_PROJECT_ID")]
+    pub(crate) project_id: Option<String>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Seconds to wait for what is still on its way at the end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = parse_seconds)]
+    pub(crate) timeout: f64,
+    /// The file, `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// The formats `import` reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// AgentCat events, one JSON object a line, names in snake_case or camelCase.
+    Agentcat,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ViewArgs {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR", default_value_t = watchpost_receiver::DEFAULT_ADDRESS)]
+    pub(crate) listen: SocketAddr,
+    /// The database file [default: watchpost/view.db in the user's data folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// Megabytes kept; the oldest are pruned.
+    #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) max_size: u64,
+    /// Print what arrives, one line each.
+    #[arg(long)]
+    pub(crate) tail: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// End after the table instead of keeping the page open.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The receiver's address [default: 127.0.0.1:8969, or a free port when that is taken].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+fn parse_json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn parse_tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds between 0 and 3600".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_tag_needs_a_key_and_keeps_every_further_equals_sign() {
+        assert_eq!(parse_tag("region=eu=1"), Ok(("region".to_owned(), "eu=1".to_owned())));
+        assert!(parse_tag("=x").is_err());
+        assert!(parse_tag("x").is_err());
+    }
+
+    #[test]
+    fn the_servers_own_flags_are_left_to_the_server() {
+        let args = Args::try_parse_from(["watchpost", "mcp", "--tag", "a=b", "--", "server", "--dsn", "x", "-v"]).unwrap();
+        let Command::Mcp(mcp) = args.command else { panic!("not mcp") };
+        assert_eq!(mcp.command, ["server", "--dsn", "x", "-v"]);
+        assert_eq!(args.verbose, 0);
+    }
+}

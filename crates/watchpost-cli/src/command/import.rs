@@ -1,0 +1,1 @@
+//! `watchpost import`: recorded events through the same mapping and delivery as live ones.

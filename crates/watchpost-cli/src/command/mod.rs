@@ -1,0 +1,7 @@
+//! The subcommands, one file each.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod import;
+pub(crate) mod mcp;
+pub(crate) mod view;

@@ -1,0 +1,224 @@
+//! `watchpost.toml`: the same fields as the seed's configuration, under what flags and environment say. An unknown key
+//! is an error with a suggestion; nothing in a message repeats a DSN's key.
+//!
+//! ```toml
+//! project_id = "proj_123"
+//!
+//! [exporters.sentry]
+//! type = "sentry"
+//! dsn = "https://key@o123456.ingest.sentry.io/789"
+//! environment = "production"
+//! release = "1.0.0"
+//! enable_tracing = true
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use watchpost::exporter::SentryConfig;
+
+use crate::args::ExportArgs;
+
+/// The file that is read when none is named and it exists.
+const DEFAULT_FILE: &str = "watchpost.toml";
+/// No sensible configuration is larger; a wrong `--config` must not fill the memory.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the configuration file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is too large.
+    #[error("the configuration file {} is larger than {MAX_FILE_BYTES} bytes; is it the right file?", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file says something wrong.
+    #[error("{}{}: {message}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: Option<usize>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// More than one exporter is configured.
+    #[error("{}: {count} exporters are configured ({names}); this command sends to one: keep one", path.display())]
+    ManyExporters {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Their names.
+        names: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    project_id: Option<String>,
+    #[serde(default)]
+    exporters: BTreeMap<String, SentryConfig>,
+}
+
+/// What to export with, once flags, environment and file are taken together.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// The exporter's configuration.
+    pub(crate) sentry: SentryConfig,
+    /// Whether tracing was decided by the user (the local receiver turns it on by default).
+    pub(crate) tracing_chosen: bool,
+    /// The project's id from the file.
+    pub(crate) project_id: Option<String>,
+}
+
+impl Settings {
+    /// Takes flags and environment (already merged by the command line's parser) over the file over the defaults.
+    pub(crate) fn resolve(args: &ExportArgs) -> Result<Self, ConfigError> {
+        let file = match &args.config {
+            Some(path) => Some((read(path)?, path.clone())),
+            None => match Path::new(DEFAULT_FILE) {
+                path if path.is_file() => Some((read(path)?, path.to_owned())),
+                _ => None,
+            },
+        };
+        let mut settings = Self::default();
+        if let Some((file, path)) = file {
+            settings.project_id = file.project_id;
+            if file.exporters.len() > 1 {
+                let names = file.exporters.keys().cloned().collect::<Vec<_>>().join(", ");
+                return Err(ConfigError::ManyExporters { path, count: file.exporters.len(), names });
+            }
+            if let Some((_, sentry)) = file.exporters.into_iter().next() {
+                settings.sentry = sentry;
+                settings.tracing_chosen = settings.sentry.enable_tracing.is_some();
+            }
+        }
+        let sentry = &mut settings.sentry;
+        override_with(&mut sentry.dsn, given(args.dsn.as_ref()));
+        override_with(&mut sentry.environment, given(args.environment.as_ref()));
+        override_with(&mut sentry.release, given(args.release.as_ref()));
+        override_with(&mut sentry.traces_sample_rate, args.traces_sample_rate);
+        if args.enable_tracing.is_some() {
+            sentry.enable_tracing = args.enable_tracing;
+            settings.tracing_chosen = true;
+        }
+        Ok(settings)
+    }
+}
+
+/// An empty value in the environment means "not set", as everywhere in Sentry's SDKs.
+fn given(value: Option<&String>) -> Option<String> {
+    value.filter(|value| !value.trim().is_empty()).cloned()
+}
+
+fn override_with<T>(field: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *field = value;
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    parse(&text, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Content {
+        path: path.to_owned(),
+        line: error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+        message: with_suggestion(error.message()),
+    })
+}
+
+/// Adds "did you mean" to serde's "unknown field `dns`, expected one of `dsn`, …".
+fn with_suggestion(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let (Some(wrong), true) = (names.next(), message.starts_with("unknown ")) else { return message.to_owned() };
+    let nearest = names
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match nearest {
+        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        parse(text, Path::new("watchpost.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_seeds_configuration_is_read_field_by_field() {
+        let file = parse(
+            "[exporters.sentry]\ntype = \"sentry\"\ndsn = \"https://key@o123456.ingest.sentry.io/789\"\n\
+             environment = \"production\"\nrelease = \"1.0.0\"\nenable_tracing = true\n",
+            Path::new("watchpost.toml"),
+        )
+        .unwrap();
+        let sentry = &file.exporters["sentry"];
+        assert_eq!(sentry.dsn.as_deref(), Some("https://key@o123456.ingest.sentry.io/789"));
+        assert_eq!(sentry.environment.as_deref(), Some("production"));
+        assert_eq!(sentry.release.as_deref(), Some("1.0.0"));
+        assert_eq!(sentry.enable_tracing, Some(true));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_its_line_and_a_likely_key() {
+        let message = message("[exporters.sentry]\ntype = \"sentry\"\ndns = \"https://secretkey@example.com/1\"\n");
+        assert!(message.starts_with("watchpost.toml, line 3: unknown field `dns`"), "{message}");
+        assert!(message.ends_with("did you mean `dsn`?"), "{message}");
+        assert!(!message.contains("secretkey"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_exporter_type_is_an_error() {
+        assert!(message("[exporters.x]\ntype = \"datadog\"\n").contains("datadog"));
+    }
+
+    #[test]
+    fn broken_toml_names_its_line() {
+        assert!(message("a = 1\nb = = 2\n").contains("line 2"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_an_empty_value_counts_as_not_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.toml");
+        fs::write(&path, "[exporters.s]\ntype=\"sentry\"\ndsn=\"https://a@h/1\"\nrelease=\"1\"\n").unwrap();
+        let args = ExportArgs {
+            dsn: Some(String::new()),
+            release: Some("2".to_owned()),
+            config: Some(path),
+            ..ExportArgs::default()
+        };
+        let settings = Settings::resolve(&args).unwrap();
+        assert_eq!(settings.sentry.dsn.as_deref(), Some("https://a@h/1"));
+        assert_eq!(settings.sentry.release.as_deref(), Some("2"));
+        assert!(!settings.tracing_chosen);
+    }
+}

@@ -1,0 +1,53 @@
+//! How a subcommand fails: one clear sentence and an exit code.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use watchpost::exporter::ExporterError;
+use watchpost_receiver::ReceiverError;
+
+/// What ends a subcommand early. Each message says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration file can't be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The exporter refused its configuration.
+    #[error("{0}")]
+    Exporter(#[from] ExporterError),
+    /// There is nowhere to send to.
+    #[error(
+        "no DSN, and no receiver listens on {address}: give --dsn (or SENTRY_DSN), or start `watchpost view` in another \
+         terminal"
+    )]
+    NoDestination {
+        /// Where a local receiver was looked for.
+        address: std::net::SocketAddr,
+    },
+    /// The input can't be read.
+    #[error("can't read {}: {source}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The local receiver failed.
+    #[error("{0}")]
+    Receiver(#[from] ReceiverError),
+    /// The demo's own parts failed.
+    #[error("the demo failed: {0}")]
+    Demo(String),
+    /// Our output can't be written.
+    #[error("can't write the output: {0}")]
+    Output(std::io::Error),
+}
+
+impl Failure {
+    /// 78 (`EX_CONFIG`) for what is wrong in the configuration, 1 for the rest.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Exporter(_) | Self::NoDestination { .. } => ExitCode::from(78),
+            Self::Input { .. } | Self::Receiver(_) | Self::Demo(_) | Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+}

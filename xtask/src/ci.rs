@@ -1,0 +1,20 @@
+//! What `.ci/run` runs, in order; the first failure ends it.
+
+use std::process::Command;
+
+use crate::{Failure, interop};
+
+/// Formatting, lints, docs, tests, then the real peers.
+pub(crate) fn run() -> Result<(), Failure> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    cargo(&["test", "--workspace"], &[])?;
+    interop::run(&[])
+}
+
+fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(program).args(args).envs(env.iter().copied()).status()?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {} failed: {status}", args.join(" ")).into()) }
+}
