@@ -1,13 +1,19 @@
 //! Client reports: what was discarded before it reached Sentry, and why.
+//! Source: Sentry's client report protocol (`discarded_events`) and its data categories.
 
-use super::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::{Timestamp, json::JsonWriter, lenient, name::names};
 
 /// A client report (`{"type":"client_report"}`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Read from JSON, entries with a reason or category unknown here are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ClientReport {
     /// When it was made.
     pub timestamp: Timestamp,
     /// What was discarded.
+    #[serde(rename = "discarded_events", default, deserialize_with = "known_entries")]
     pub discarded: Vec<DiscardedItems>,
 }
 
@@ -66,4 +72,73 @@ pub enum DiscardReason {
     InternalSdkError,
     /// `invalid`: it could not be represented.
     Invalid,
+}
+
+names!(Category, "data category", {
+    Error = "error",
+    Transaction = "transaction",
+    Span = "span",
+    LogItem = "log_item",
+    LogByte = "log_byte",
+    Internal = "internal",
+});
+
+names!(DiscardReason, "discard reason", {
+    QueueOverflow = "queue_overflow",
+    CacheOverflow = "cache_overflow",
+    BufferOverflow = "buffer_overflow",
+    RatelimitBackoff = "ratelimit_backoff",
+    NetworkError = "network_error",
+    SendError = "send_error",
+    SampleRate = "sample_rate",
+    BeforeSend = "before_send",
+    EventProcessor = "event_processor",
+    InternalSdkError = "internal_sdk_error",
+    Invalid = "invalid",
+});
+
+impl ClientReport {
+    /// Appends the report as JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut json = JsonWriter::new(out);
+        json.begin_object();
+        json.key("timestamp");
+        json.raw_value(|out| self.timestamp.write_json(out));
+        json.key("discarded_events");
+        json.begin_array();
+        for entry in &self.discarded {
+            json.begin_object();
+            json.member("reason", entry.reason.as_str());
+            json.member("category", entry.category.as_str());
+            json.key("quantity");
+            json.unsigned(entry.quantity);
+            json.end_object();
+        }
+        json.end_array();
+        json.end_object();
+    }
+
+    /// The same report: it borrows nothing. Here so that every item has it.
+    #[must_use]
+    pub fn into_owned(self) -> Self {
+        self
+    }
+}
+
+fn known_entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DiscardedItems>, D::Error> {
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(default, deserialize_with = "lenient::name")]
+        reason: Option<DiscardReason>,
+        #[serde(default, deserialize_with = "lenient::name")]
+        category: Option<Category>,
+        #[serde(default, deserialize_with = "lenient::default")]
+        quantity: u64,
+    }
+
+    let entries: Vec<Entry> = lenient::default(deserializer)?;
+    let known = |entry: Entry| {
+        Some(DiscardedItems { reason: entry.reason?, category: entry.category?, quantity: entry.quantity })
+    };
+    Ok(entries.into_iter().filter_map(known).collect())
 }

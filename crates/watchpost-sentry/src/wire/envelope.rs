@@ -1,15 +1,22 @@
 //! Writing envelopes: a header line, then for each item a header line and a payload line.
+//! Source: Sentry's `envelopes.mdx` and `envelope-items.mdx`.
 
 use std::borrow::Cow;
 
-use super::{ClientReport, DynamicSamplingContext, ErrorEvent, EventId, Log, SpanV2, Timestamp, Transaction};
+use serde::Deserialize;
+
+use super::{
+    ClientReport, DynamicSamplingContext, ErrorEvent, EventId, Log, SpanV2, Timestamp, Transaction, json::JsonWriter,
+    name::names,
+};
 
 /// Name and version of the SDK, as `sdk` in events and envelope headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SdkInfo {
     /// The name, for example `watchpost.rust`.
     pub name: Cow<'static, str>,
     /// The version.
+    #[serde(default)]
     pub version: Cow<'static, str>,
 }
 
@@ -42,11 +49,270 @@ pub enum ItemKind {
     ClientReport,
 }
 
-/// An envelope being written: a byte buffer to which items are appended.
+/// Encoded items without an envelope around them.
+///
+/// The header says when an envelope was *sent*, so it belongs to the attempt and not to the items: keep the items, and
+/// write the header at each attempt, with [`to_envelope`](Self::to_envelope) or [`EnvelopeHeader::write_line`] followed
+/// by [`as_bytes`](Self::as_bytes).
 ///
 /// Rules of the protocol that are the caller's: an event and a transaction never share an envelope; at most one log and
 /// one span container an envelope; all spans of a container are of one trace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvelopeItems {
+    bytes: Vec<u8>,
+}
+
+/// An envelope being written: its header, then the items appended to it. The rules are those of [`EnvelopeItems`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     bytes: Vec<u8>,
+}
+
+names!(ItemKind, "item type", {
+    Event = "event",
+    Transaction = "transaction",
+    Log = "log",
+    Span = "span",
+    ClientReport = "client_report",
+});
+
+impl ItemKind {
+    /// The content type of a container of such items; `None` if they are sent one by one.
+    #[must_use]
+    pub const fn container_content_type(self) -> Option<&'static str> {
+        match self {
+            Self::Log => Some("application/vnd.sentry.items.log+json"),
+            Self::Span => Some("application/vnd.sentry.items.span.v2+json"),
+            Self::Event | Self::Transaction | Self::ClientReport => None,
+        }
+    }
+}
+
+impl SdkInfo {
+    /// Appends name and version as a JSON object.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut json = JsonWriter::new(out);
+        json.begin_object();
+        json.member("name", &self.name);
+        json.member("version", &self.version);
+        json.end_object();
+    }
+}
+
+impl EnvelopeHeader<'_> {
+    /// Appends the header line with its newline. The DSN is never in it: the request authenticates itself.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        let mut json = JsonWriter::new(out);
+        json.begin_object();
+        if let Some(event_id) = self.event_id {
+            json.key("event_id");
+            json.raw_value(|out| event_id.write_json(out));
+        }
+        json.member_some("sent_at", self.sent_at.map(Timestamp::to_rfc3339));
+        if let Some(sdk) = &self.sdk {
+            json.key("sdk");
+            json.raw_value(|out| sdk.write_json(out));
+        }
+        if let Some(trace) = &self.trace {
+            json.key("trace");
+            json.raw_value(|out| trace.write_json(out));
+        }
+        json.end_object();
+        out.push(b'\n');
+    }
+}
+
+impl EnvelopeItems {
+    /// No items.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    /// Appends an error event.
+    pub fn push_event(&mut self, event: &ErrorEvent<'_>) {
+        append_written(&mut self.bytes, ItemKind::Event, |out| event.write_json(out));
+    }
+
+    /// Appends a transaction.
+    pub fn push_transaction(&mut self, transaction: &Transaction<'_>) {
+        append_written(&mut self.bytes, ItemKind::Transaction, |out| transaction.write_json(out));
+    }
+
+    /// Appends a container of logs.
+    pub fn push_logs(&mut self, logs: &[Log<'_>]) {
+        append_container(&mut self.bytes, ItemKind::Log, logs, Log::write_json);
+    }
+
+    /// Appends a container of v2 spans.
+    pub fn push_spans(&mut self, spans: &[SpanV2<'_>]) {
+        append_container(&mut self.bytes, ItemKind::Span, spans, SpanV2::write_json);
+    }
+
+    /// Appends a client report.
+    pub fn push_client_report(&mut self, report: &ClientReport) {
+        append_written(&mut self.bytes, ItemKind::ClientReport, |out| report.write_json(out));
+    }
+
+    /// Appends an item whose payload is encoded already.
+    pub fn push_item(&mut self, kind: ItemKind, payload: &[u8]) {
+        append_item(&mut self.bytes, kind, payload);
+    }
+
+    /// Appends a container of `item_count` items whose JSON is joined by commas in `joined_items`.
+    pub fn push_container(&mut self, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
+        append_joined(&mut self.bytes, kind, item_count, joined_items);
+    }
+
+    /// The envelope of these items, with this header.
+    #[must_use]
+    pub fn to_envelope(&self, header: &EnvelopeHeader<'_>) -> Envelope {
+        let mut envelope = Envelope { bytes: Vec::with_capacity(HEADER_ROOM + self.bytes.len()) };
+        header.write_line(&mut envelope.bytes);
+        envelope.bytes.extend_from_slice(&self.bytes);
+        envelope
+    }
+
+    /// The items as they stand in an envelope, after its header line.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Their size in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Removes all items and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+}
+
+impl Envelope {
+    /// An envelope with this header and no items.
+    #[must_use]
+    pub fn new(header: &EnvelopeHeader<'_>) -> Self {
+        EnvelopeItems::new().to_envelope(header)
+    }
+
+    /// Appends an error event.
+    pub fn push_event(&mut self, event: &ErrorEvent<'_>) {
+        append_written(&mut self.bytes, ItemKind::Event, |out| event.write_json(out));
+    }
+
+    /// Appends a transaction.
+    pub fn push_transaction(&mut self, transaction: &Transaction<'_>) {
+        append_written(&mut self.bytes, ItemKind::Transaction, |out| transaction.write_json(out));
+    }
+
+    /// Appends a container of logs.
+    pub fn push_logs(&mut self, logs: &[Log<'_>]) {
+        append_container(&mut self.bytes, ItemKind::Log, logs, Log::write_json);
+    }
+
+    /// Appends a container of v2 spans.
+    pub fn push_spans(&mut self, spans: &[SpanV2<'_>]) {
+        append_container(&mut self.bytes, ItemKind::Span, spans, SpanV2::write_json);
+    }
+
+    /// Appends a client report.
+    pub fn push_client_report(&mut self, report: &ClientReport) {
+        append_written(&mut self.bytes, ItemKind::ClientReport, |out| report.write_json(out));
+    }
+
+    /// Appends an item whose payload is encoded already.
+    pub fn push_item(&mut self, kind: ItemKind, payload: &[u8]) {
+        append_item(&mut self.bytes, kind, payload);
+    }
+
+    /// Appends a container of `item_count` items whose JSON is joined by commas in `joined_items`.
+    pub fn push_container(&mut self, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
+        append_joined(&mut self.bytes, kind, item_count, joined_items);
+    }
+
+    /// The envelope as it is sent, before compression.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its size in bytes, before compression.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are no bytes: only a default envelope, which has no header, is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The envelope as it is sent, before compression.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Room for a header line with a full sampling context.
+const HEADER_ROOM: usize = 512;
+
+const CONTAINER_START: &[u8] = b"{\"version\":2,\"items\":[";
+const CONTAINER_END: &[u8] = b"]}";
+
+fn append_item(out: &mut Vec<u8>, kind: ItemKind, payload: &[u8]) {
+    write_item_header(out, kind, None, payload.len());
+    out.extend_from_slice(payload);
+    out.push(b'\n');
+}
+
+fn append_joined(out: &mut Vec<u8>, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
+    let length = CONTAINER_START.len() + joined_items.len() + CONTAINER_END.len();
+    write_item_header(out, kind, Some(item_count), length);
+    out.extend_from_slice(CONTAINER_START);
+    out.extend_from_slice(joined_items);
+    out.extend_from_slice(CONTAINER_END);
+    out.push(b'\n');
+}
+
+fn append_written(out: &mut Vec<u8>, kind: ItemKind, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut payload = Vec::new();
+    write(&mut payload);
+    append_item(out, kind, &payload);
+}
+
+fn append_container<T>(out: &mut Vec<u8>, kind: ItemKind, items: &[T], write: impl Fn(&T, &mut Vec<u8>)) {
+    let mut joined = Vec::new();
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            joined.push(b',');
+        }
+        write(item, &mut joined);
+    }
+    append_joined(out, kind, items.len(), &joined);
+}
+
+fn write_item_header(out: &mut Vec<u8>, kind: ItemKind, item_count: Option<usize>, length: usize) {
+    let mut json = JsonWriter::new(out);
+    json.begin_object();
+    json.member("type", kind.as_str());
+    if let Some(item_count) = item_count {
+        json.key("item_count");
+        json.unsigned(item_count as u64);
+        json.member_some("content_type", kind.container_content_type());
+    }
+    json.key("length");
+    json.unsigned(length as u64);
+    json.end_object();
+    out.push(b'\n');
 }

@@ -5,14 +5,20 @@
 //! Source: Sentry's envelope, log, span-v2, transaction, event and client-report protocols.
 
 mod attribute;
+mod calendar;
 mod client_report;
+mod distinct;
 mod dsc;
 mod dsn;
 mod envelope;
 mod error_event;
+mod event_part;
 mod id;
 pub mod json;
+mod lenient;
 mod log;
+mod name;
+mod owned;
 mod reader;
 mod span;
 mod status;
@@ -24,10 +30,13 @@ pub use self::{
     attribute::{Attribute, AttributeValue, Attributes},
     client_report::{Category, ClientReport, DiscardReason, DiscardedItems},
     dsc::DynamicSamplingContext,
-    envelope::{Envelope, EnvelopeHeader, ItemKind, SdkInfo},
+    dsn::{Dsn, DsnError, Scheme},
+    envelope::{Envelope, EnvelopeHeader, EnvelopeItems, ItemKind, SdkInfo},
     error_event::{ErrorEvent, Exception, Frame, Mechanism},
-    id::{EventId, SpanId, TraceId},
+    id::{EventId, ParseIdError, SpanId, TraceId},
     log::{Log, LogLevel},
+    name::UnknownName,
+    reader::{EnvelopeReader, RawHeader, RawItem, ReadError, ReadLimits},
     span::{Span, SpanLink, SpanV2, SpanV2Status},
     status::{Level, SpanStatus},
     timestamp::Timestamp,

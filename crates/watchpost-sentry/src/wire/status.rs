@@ -1,4 +1,7 @@
 //! Event levels and span statuses: the only names Relay accepts.
+//! Source: Sentry's event protocol (`level`), `relay-base-schema` (`SpanStatus`).
+
+use super::name::names;
 
 /// An event's level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,3 +58,31 @@ pub enum SpanStatus {
     /// `unauthenticated`.
     Unauthenticated,
 }
+
+names!(Level, "level", {
+    Debug = "debug",
+    Info = "info",
+    Warning = "warning",
+    Error = "error",
+    Fatal = "fatal",
+});
+
+names!(SpanStatus, "span status", {
+    Ok = "ok",
+    Cancelled = "cancelled",
+    Unknown = "unknown",
+    InvalidArgument = "invalid_argument",
+    DeadlineExceeded = "deadline_exceeded",
+    NotFound = "not_found",
+    AlreadyExists = "already_exists",
+    PermissionDenied = "permission_denied",
+    ResourceExhausted = "resource_exhausted",
+    FailedPrecondition = "failed_precondition",
+    Aborted = "aborted",
+    OutOfRange = "out_of_range",
+    Unimplemented = "unimplemented",
+    InternalError = "internal_error",
+    Unavailable = "unavailable",
+    DataLoss = "data_loss",
+    Unauthenticated = "unauthenticated",
+});

@@ -1,0 +1,136 @@
+//! Reading what other SDKs write: `null` for absent, numbers for strings, tags as pairs.
+//! Relay accepts these forms (`relay-event-schema`), so a receiver of the same events has to.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+use super::{AttributeValue, Value};
+
+/// `null` for absent.
+pub(super) fn default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A name of an enum; an unknown one is `None`.
+pub(super) fn name<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(text(deserializer)?.and_then(|name| name.parse().ok()))
+}
+
+/// A string, or a number or boolean as its text; anything else is `None`.
+pub(super) fn text<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    Value::deserialize(deserializer).map(as_text)
+}
+
+/// As [`text`], empty for absent.
+pub(super) fn text_or_empty<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
+    Ok(text(deserializer)?.unwrap_or_default())
+}
+
+/// A list of texts; what is none is skipped.
+pub(super) fn texts<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cow<'a, str>>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(values) => Ok(values.into_iter().filter_map(as_text).collect()),
+        other => Ok(as_text(other).into_iter().collect()),
+    }
+}
+
+/// An object in its order; anything else is empty.
+pub(super) fn members<'de, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(members) => Ok(members),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Tags: an object, or a list of pairs.
+pub(super) fn tags<'de, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, D::Error> {
+    let members = match Value::deserialize(deserializer)? {
+        Value::Object(members) => members,
+        Value::Array(pairs) => pairs.into_iter().filter_map(as_pair).collect(),
+        _ => Vec::new(),
+    };
+    Ok(members.into_iter().filter_map(|(key, value)| Some((key, as_text(value)?))).collect())
+}
+
+/// `{"values": […]}` or `[…]`, without its `null`s.
+pub(super) fn values<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Values<T> {
+        Wrapped { values: Option<Vec<Option<T>>> },
+        List(Vec<Option<T>>),
+    }
+
+    let values = match Option::deserialize(deserializer)? {
+        Some(Values::Wrapped { values }) => values.unwrap_or_default(),
+        Some(Values::List(values)) => values,
+        None => Vec::new(),
+    };
+    Ok(values.into_iter().flatten().collect())
+}
+
+fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Bool(_) | Value::Integer(_) | Value::Double(_) | Value::Json(_) => {
+            let mut out = Vec::new();
+            value.write_json(&mut out);
+            String::from_utf8(out).ok().map(Cow::Owned)
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn as_pair<'a>(value: Value<'a>) -> Option<(Cow<'a, str>, Value<'a>)> {
+    let Value::Array(pair) = value else { return None };
+    let [key, value] = <[Value<'a>; 2]>::try_from(pair).ok()?;
+    Some((as_text(key)?, value))
+}
+
+/// `{"value": …, "type": …}` or a bare value. The value decides where the type does not fit; `null` is no attribute, an
+/// object its JSON text.
+pub(super) fn attribute_value(member: Value<'_>) -> Option<AttributeValue<'_>> {
+    let (value, ty) = match member {
+        Value::Object(members) => {
+            let (mut value, mut ty) = (Value::Null, None);
+            for (key, member) in members {
+                match (&*key, member) {
+                    ("value", member) => value = member,
+                    ("type", Value::String(name)) => ty = Some(name),
+                    _ => {}
+                }
+            }
+            (value, ty)
+        }
+        bare => (bare, None),
+    };
+    match (value, ty.as_deref()) {
+        (Value::Null, _) => None,
+        (Value::Integer(number), Some("double")) => Some(AttributeValue::Double(number as f64)),
+        (Value::Bool(yes), _) => Some(AttributeValue::Boolean(yes)),
+        (Value::Integer(number), _) => Some(AttributeValue::Integer(number)),
+        (Value::Double(number), _) => Some(AttributeValue::Double(number)),
+        (Value::Array(values), _) => {
+            Some(AttributeValue::StringArray(values.into_iter().map(as_text_or_json).collect()))
+        }
+        (other, _) => Some(AttributeValue::String(as_text_or_json(other))),
+    }
+}
+
+fn as_text_or_json(value: Value<'_>) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => text,
+        other => {
+            let mut out = Vec::new();
+            other.write_json(&mut out);
+            Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+        }
+    }
+}
