@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
+use watchpost_sentry::wire::Timestamp;
+
+use super::TraceParent;
 
 /// One MCP request and its answer (or a notification, an identification, a custom event): the model of seed 000.
 ///
@@ -197,15 +199,4 @@ pub struct StackFrame {
     pub in_app: Option<bool>,
     /// The source line.
     pub context_line: Option<String>,
-}
-
-/// An incoming trace parent (W3C `traceparent` or `sentry-trace`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceParent {
-    /// The caller's trace.
-    pub trace_id: TraceId,
-    /// The caller's span.
-    pub span_id: SpanId,
-    /// The caller's sampling decision, if it made one.
-    pub sampled: Option<bool>,
 }

@@ -2,11 +2,15 @@
 
 mod id;
 mod mcp_event;
+mod trace_parent;
+
+pub(crate) use self::id::derive_id;
 
 pub use self::{
     id::{derive_session_id, event_id, ksuid, session_id},
     mcp_event::{
-        Actor, Completion, ContentBlock, Direction, ErrorInfo, ErrorKind, Implementation, McpEvent, StackFrame, TraceParent,
+        Actor, Completion, ContentBlock, Direction, ErrorInfo, ErrorKind, Implementation, McpEvent, StackFrame,
         Transport,
     },
+    trace_parent::TraceParent,
 };

@@ -1,0 +1,206 @@
+//! Secrets announced by a name beside them: `password=…`, `"api_key": "…"`, `Authorization: …`, `--token …`.
+//! JSON inside strings is understood too, so that `{\"password\":\"…\"}` stays valid when its value is replaced.
+
+use std::ops::Range;
+
+use super::{
+    MARKER,
+    key::{KeyClass, classify_key},
+    text::Finding,
+    token::looks_random,
+};
+
+/// Longest key looked back for, in bytes.
+const MAX_KEY: usize = 64;
+
+/// Unquoted values that say something about the secret instead of being it.
+#[rustfmt::skip]
+const PROSE: &[&str] = &[
+    "a", "an", "any", "bool", "boolean", "can", "cannot", "does", "empty", "expired", "false", "field", "has", "incorrect", "int",
+    "integer", "invalid", "is", "missing", "must", "nil", "no", "none", "not", "null", "number", "optional", "required", "should", "str",
+    "string", "the", "too", "true", "undefined", "unknown", "value", "was", "wrong", "yes",
+];
+
+/// The value beside the `:` or `=` at `at`, when the key before it names a secret.
+pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
+    let bytes = text.as_bytes();
+    let key = Key::before(text, at)?;
+    let class = key.class(bytes[at] == b'=')?;
+    let start = skip_to_value(bytes, at + 1, bytes[at])?;
+
+    if let Some(quote) = opening_quote(text, start) {
+        let inner_start = start + quote.len();
+        let inner = inner_start..closing_quote(bytes, inner_start, quote).unwrap_or(bytes.len());
+        let content = &bytes[inner.clone()];
+        let is_secret = match class {
+            KeyClass::Strong | KeyClass::Header => true,
+            KeyClass::Weak => !key.quote.is_empty() || bytes[at] == b'=' || looks_random(content),
+        };
+        return (is_secret && !content.is_empty() && content != MARKER.as_bytes()).then(|| inner.into());
+    }
+    let end = if matches!(bytes[start], b'{' | b'[') && !bytes[start..].starts_with(MARKER.as_bytes()) {
+        (class != KeyClass::Weak).then(|| end_of_structure(bytes, start))?
+    } else {
+        end_of_plain(bytes, start, class)
+    };
+    let range = trim_end(bytes, start..end);
+    let content = &text[range.clone()];
+    let is_number = content.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    let is_secret = match class {
+        KeyClass::Strong | KeyClass::Header => true,
+        KeyClass::Weak if bytes[at] == b'=' => true,
+        KeyClass::Weak => looks_random(content.as_bytes()) && !(is_number && !key.quote.is_empty()),
+    };
+    let is_prose = PROSE.iter().any(|word| word.eq_ignore_ascii_case(content));
+    let is_marked = content.starts_with(MARKER) && content.len() == MARKER.len();
+    (is_secret && !range.is_empty() && !is_prose && !is_marked).then_some(Finding { range, quote: key.quote })
+}
+
+/// The value of a command line flag, `--password VALUE`, whose second dash stands at `at`.
+pub(super) fn flag_value(text: &str, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    if at == 0 || bytes[at - 1] != b'-' {
+        return None;
+    }
+    let name = bytes[at + 1..].iter().take(MAX_KEY).take_while(|byte| is_key_byte(**byte)).count();
+    let start = at + 1 + name + 1;
+    if bytes.get(start - 1) != Some(&b' ') || classify_key(text.get(at + 1..start - 1)?).is_none() {
+        return None;
+    }
+    let end = end_of_plain(bytes, start, KeyClass::Strong);
+    let content = &bytes[start..end];
+    (!content.is_empty() && !content.starts_with(b"-") && content != MARKER.as_bytes()).then_some(start..end)
+}
+
+/// What stands before a separator.
+struct Key<'a> {
+    /// The last word, with the word before it where a single space joins them (`API key`).
+    words: &'a str,
+    /// The quotes around the key, with their backslashes; empty when there are none.
+    quote: &'a str,
+}
+
+impl<'a> Key<'a> {
+    fn before(text: &'a str, at: usize) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let mut end = at;
+        while end > 0 && matches!(bytes[end - 1], b' ' | b':' | b'=') {
+            end -= 1;
+        }
+        // `headers["authorization"] = …`
+        end -= usize::from(end > 0 && bytes[end - 1] == b']');
+        let quote_end = end;
+        if end > 0 && matches!(bytes[end - 1], b'"' | b'\'' | b'`') {
+            end -= 1;
+            while end > 0 && bytes[end - 1] == b'\\' {
+                end -= 1;
+            }
+        }
+        let quote = text.get(end..quote_end)?;
+        let floor = end.saturating_sub(MAX_KEY);
+        let word_start =
+            |end: usize| end - bytes[floor..end].iter().rev().take_while(|byte| is_key_byte(**byte)).count();
+        let mut start = word_start(end);
+        if start == end {
+            return None;
+        }
+        if start > floor && bytes[start - 1] == b' ' {
+            start = word_start(start - 1).min(start);
+        }
+        Some(Self { words: text.get(start..end)?, quote })
+    }
+
+    fn class(&self, is_assignment: bool) -> Option<KeyClass> {
+        classify_key(self.words).or_else(|| {
+            // The signature of a presigned URL is a credential; a "signature:" in prose is not.
+            let is_signature = self.words == "sig" || self.words.ends_with("Signature");
+            (is_assignment && is_signature).then_some(KeyClass::Weak)
+        })
+    }
+}
+
+const fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// From behind the separator to the value: spaces, the rest of `==` and `=>`, and a line break before a quoted value.
+fn skip_to_value(bytes: &[u8], from: usize, separator: u8) -> Option<usize> {
+    let mut at = from;
+    if separator == b':' && matches!(bytes.get(at), Some(b':' | b'=')) {
+        return None;
+    }
+    while matches!(bytes.get(at), Some(b'=' | b'>')) {
+        at += 1;
+    }
+    while matches!(bytes.get(at), Some(b' ' | b'\t')) {
+        at += 1;
+    }
+    let line_end = at;
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        at += 1;
+    }
+    let value = *bytes.get(at)?;
+    (at == line_end || matches!(value, b'"' | b'{' | b'[')).then_some(at)
+}
+
+/// The quote at `start` with its backslashes, if there is one.
+fn opening_quote(text: &str, start: usize) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let backslashes = bytes[start..].iter().take_while(|byte| **byte == b'\\').count();
+    let quote = start + backslashes;
+    matches!(bytes.get(quote), Some(b'"' | b'\'' | b'`')).then(|| text.get(start..=quote)).flatten()
+}
+
+/// Where the quote that closes `quote` begins: the same sign, behind no more backslashes.
+fn closing_quote(bytes: &[u8], from: usize, quote: &str) -> Option<usize> {
+    let (&sign, backslashes) = quote.as_bytes().split_last()?;
+    let mut run = 0;
+    for (offset, byte) in bytes[from..].iter().enumerate() {
+        if *byte == sign && (run <= backslashes.len() || backslashes.is_empty() && run % 2 == 0) {
+            return Some(from + offset - run.min(backslashes.len()));
+        }
+        run = if *byte == b'\\' { run + 1 } else { 0 };
+    }
+    None
+}
+
+/// Where the object or array that begins at `start` ends; the end of the text when it does not.
+fn end_of_structure(bytes: &[u8], start: usize) -> usize {
+    let (mut depth, mut in_string, mut at) = (0_usize, false, start);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string && bytes.get(at + 1) != Some(&b'"') => at += 1,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Where an unquoted value ends: at a separator, or for a header at the end of its line or quotes.
+fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass) -> usize {
+    let marked = if bytes[start..].starts_with(MARKER.as_bytes()) { MARKER.len() } else { 0 };
+    let from = start + marked;
+    let ends = |at: usize| match bytes[at] {
+        b'\n' | b'\r' | b'"' | b'\'' | b'`' => true,
+        b'\\' => matches!(bytes.get(at + 1), Some(b'"' | b'\'' | b'n' | b'r' | b't')),
+        byte if class == KeyClass::Header => matches!(byte, b'}' | b'<'),
+        byte => {
+            byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'|')
+        }
+    };
+    (from..bytes.len()).find(|at| ends(*at)).unwrap_or(bytes.len())
+}
+
+fn trim_end(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let length = bytes[range.clone()].trim_ascii_end().len();
+    range.start..range.start + length
+}

@@ -1,0 +1,238 @@
+//! Secrets that show themselves by their own shape: vendor tokens, JSON web tokens, private keys and authorization
+//! schemes. Source: the vendors' published token formats; a prefix stands here when a leak of it is worth a rule.
+
+use std::ops::Range;
+
+/// Which bytes a token's body is made of.
+#[derive(Clone, Copy)]
+enum Body {
+    /// Letters and digits.
+    Alnum,
+    /// Letters, digits, `-` and `_`.
+    Dashed,
+    /// Letters, digits, `-`, `_` and `.`.
+    Dotted,
+    /// Letters, digits, `-` and `_`, at least one of them a digit or capital letter unless the body has 16 bytes.
+    Mixed,
+    /// Capital letters and digits.
+    Upper,
+}
+
+/// A vendor's prefix: its text, how many bytes must follow, of which kind, and whether the prefix must begin a word
+/// (short ones do: `task-1` is not `sk-1`).
+struct Prefix(&'static str, usize, Body, bool);
+
+/// Prefixes that end with `-`.
+#[rustfmt::skip]
+const DASH: &[Prefix] = &[
+    Prefix("sk-",             6,  Body::Mixed,  true),   // OpenAI, Anthropic, OpenRouter, Stripe-like
+    Prefix("xoxb-",           8,  Body::Dashed, false),  // Slack: bot
+    Prefix("xoxp-",           8,  Body::Dashed, false),  // Slack: user
+    Prefix("xoxa-",           8,  Body::Dashed, false),  // Slack: app
+    Prefix("xoxr-",           8,  Body::Dashed, false),  // Slack: refresh
+    Prefix("xoxs-",           8,  Body::Dashed, false),  // Slack: session
+    Prefix("xoxe-",           8,  Body::Dashed, false),  // Slack: export
+    Prefix("xapp-",           8,  Body::Dashed, false),  // Slack: app level
+    Prefix("glpat-",          8,  Body::Dashed, false),  // GitLab: personal
+    Prefix("gldt-",           8,  Body::Dashed, false),  // GitLab: deploy
+    Prefix("glptt-",          8,  Body::Dashed, false),  // GitLab: pipeline trigger
+    Prefix("glrt-",           8,  Body::Dashed, false),  // GitLab: runner
+    Prefix("pypi-",           30, Body::Dashed, false),  // PyPI
+    Prefix("xai-",            16, Body::Dashed, true),   // xAI
+    Prefix("nvapi-",          16, Body::Dashed, true),   // NVIDIA
+    Prefix("pplx-",           16, Body::Alnum,  true),   // Perplexity
+    Prefix("tskey-",          8,  Body::Dashed, true),   // Tailscale
+    Prefix("GOCSPX-",         12, Body::Dashed, false),  // Google OAuth client secret
+    Prefix("sq0atp-",         12, Body::Dashed, false),  // Square
+    Prefix("sq0csp-",         12, Body::Dashed, false),  // Square
+    Prefix("AGE-SECRET-KEY-", 20, Body::Upper,  false),  // age
+];
+
+/// Prefixes that end with `_`.
+#[rustfmt::skip]
+const UNDERSCORE: &[Prefix] = &[
+    Prefix("ghp_",        10, Body::Alnum,  false),  // GitHub: personal
+    Prefix("gho_",        10, Body::Alnum,  false),  // GitHub: OAuth
+    Prefix("ghu_",        10, Body::Alnum,  false),  // GitHub: user to server
+    Prefix("ghs_",        10, Body::Alnum,  false),  // GitHub: server to server
+    Prefix("ghr_",        10, Body::Alnum,  false),  // GitHub: refresh
+    Prefix("github_pat_", 10, Body::Dashed, false),  // GitHub: fine-grained
+    Prefix("npm_",        30, Body::Alnum,  false),  // npm (npm_config_… is none)
+    Prefix("sk_live_",    8,  Body::Dashed, false),  // Stripe
+    Prefix("sk_test_",    8,  Body::Dashed, false),  // Stripe
+    Prefix("rk_live_",    8,  Body::Dashed, false),  // Stripe: restricted
+    Prefix("rk_test_",    8,  Body::Dashed, false),  // Stripe: restricted
+    Prefix("whsec_",      16, Body::Dashed, false),  // Stripe, Svix: webhook
+    Prefix("hf_",         24, Body::Alnum,  true),   // Hugging Face
+    Prefix("gsk_",        24, Body::Alnum,  true),   // Groq
+    Prefix("r8_",         24, Body::Alnum,  true),   // Replicate
+    Prefix("ntn_",        24, Body::Alnum,  true),   // Notion
+    Prefix("secret_",     32, Body::Alnum,  true),   // Notion, older
+    Prefix("lin_api_",    16, Body::Alnum,  false),  // Linear
+    Prefix("shpat_",      16, Body::Alnum,  false),  // Shopify
+    Prefix("shpss_",      16, Body::Alnum,  false),  // Shopify
+    Prefix("shpca_",      16, Body::Alnum,  false),  // Shopify
+    Prefix("dop_v1_",     16, Body::Alnum,  false),  // DigitalOcean
+    Prefix("doo_v1_",     16, Body::Alnum,  false),  // DigitalOcean
+    Prefix("dckr_pat_",   12, Body::Dashed, false),  // Docker
+    Prefix("sntrys_",     16, Body::Dotted, false),  // Sentry: organisation
+    Prefix("sntryu_",     16, Body::Alnum,  false),  // Sentry: user
+    Prefix("sntryi_",     16, Body::Alnum,  false),  // Sentry: integration
+    Prefix("sbp_",        24, Body::Alnum,  true),   // Supabase
+    Prefix("phx_",        24, Body::Alnum,  true),   // PostHog: personal
+];
+
+/// Prefixes that end with `.`.
+#[rustfmt::skip]
+const DOT: &[Prefix] = &[
+    Prefix("SG.",   20, Body::Dotted, true),  // SendGrid
+    Prefix("ya29.", 16, Body::Dashed, true),  // Google OAuth access
+    Prefix("hvs.",  16, Body::Dashed, true),  // HashiCorp Vault
+];
+
+/// Prefixes with a capital `I` in them: the prefix and where the `I` stands.
+#[rustfmt::skip]
+const CAPITAL_I: &[(Prefix, usize)] = &[
+    (Prefix("AKIA", 16, Body::Upper,  true), 2),  // AWS: long-term
+    (Prefix("ASIA", 16, Body::Upper,  true), 2),  // AWS: temporary
+    (Prefix("AIza", 30, Body::Dashed, true), 1),  // Google API
+];
+
+/// A vendor's token whose prefix has its telling byte at `at`.
+pub(super) fn vendor_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let table = match bytes[at] {
+        b'-' => DASH,
+        b'_' => UNDERSCORE,
+        b'.' => DOT,
+        _ => {
+            return CAPITAL_I.iter().find_map(|(prefix, offset)| prefix.match_from(bytes, at.checked_sub(*offset)?));
+        }
+    };
+    // Most separators stand in ordinary identifiers: give up before the table when too little follows.
+    if !bytes.get(at + 6).is_some_and(|byte| Body::Dotted.holds(*byte)) {
+        return None;
+    }
+    table.iter().find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?))
+}
+
+impl Prefix {
+    fn match_from(&self, bytes: &[u8], start: usize) -> Option<Range<usize>> {
+        let &Self(text, least, body, begins_word) = self;
+        let rest = bytes[start..].strip_prefix(text.as_bytes())?;
+        if begins_word && start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
+            return None;
+        }
+        let length = rest.iter().take_while(|byte| body.holds(**byte)).count();
+        let tells = match body {
+            Body::Mixed => {
+                length >= 16 || rest[..length].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+            }
+            _ => true,
+        };
+        (length >= least && tells).then_some(start..start + text.len() + length)
+    }
+}
+
+impl Body {
+    const fn holds(self, byte: u8) -> bool {
+        match self {
+            Self::Alnum => byte.is_ascii_alphanumeric(),
+            Self::Dashed | Self::Mixed => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'),
+            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+        }
+    }
+}
+
+/// A JSON web token whose `eyJ` has its `J` at `at`: two or more parts of base64url, joined by dots.
+pub(super) fn json_web_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at.checked_sub(2).filter(|start| bytes[*start..].starts_with(b"eyJ"))?;
+    let part = |from: usize| bytes[from..].iter().take_while(|byte| Body::Dashed.holds(**byte)).count();
+    let header = part(start);
+    let payload_at = start + header + 1;
+    let long_enough = header >= 8 && bytes.get(payload_at - 1) == Some(&b'.') && part(payload_at) >= 4;
+    long_enough.then(|| start..start + bytes[start..].iter().take_while(|byte| Body::Dotted.holds(**byte)).count())
+}
+
+/// A private key block that begins at `at`, to its end line or, when that is missing, to the end of the text.
+pub(super) fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?.strip_prefix("-----BEGIN ")?;
+    let (label, body) = rest.split_once("-----")?;
+    if label.len() > 64 || !label.contains("PRIVATE KEY") {
+        return None;
+    }
+    let end = body.split_once("-----END ").and_then(|(_, tail)| tail.split_once("-----")).map_or("", |(_, tail)| tail);
+    Some(at..text.len() - end.len())
+}
+
+/// What follows the scheme `Bearer` or `Basic` that begins at `at`.
+pub(super) fn scheme_credential(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    if at > 0 && bytes[at - 1].is_ascii_alphanumeric() {
+        return None;
+    }
+    let is_bearer = starts_with_word(&bytes[at..], b"bearer");
+    if !is_bearer && !starts_with_word(&bytes[at..], b"basic") {
+        return None;
+    }
+    let mut start = at + if is_bearer { 6 } else { 5 };
+    let gap = bytes[start..].iter().take(4).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    start += if gap > 0 {
+        gap
+    } else if bytes[start..].starts_with(b"%20") {
+        3
+    } else {
+        return None;
+    };
+    let length = bytes[start..].iter().take_while(|byte| is_token68(**byte)).count();
+    let credential = &bytes[start..start + length];
+    let tells = if is_bearer { looks_random(credential) } else { holds_user_and_password(credential) };
+    tells.then_some(start..start + length)
+}
+
+fn starts_with_word(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+/// The `token68` of RFC 9110, and `_`.
+const fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+/// Whether a value could be a credential and hardly a word: six bytes with a digit, an inner capital or an inner sign,
+/// or twenty bytes of anything.
+pub(super) fn looks_random(value: &[u8]) -> bool {
+    let value = value.trim_ascii_end();
+    let end = value.iter().rposition(|byte| byte.is_ascii_alphanumeric() || *byte == b'=').map_or(0, |last| last + 1);
+    let value = &value[..end];
+    let telling = |byte: &u8| !byte.is_ascii_lowercase() && !byte.is_ascii_whitespace();
+    let has_digit = value.first().is_some_and(u8::is_ascii_digit);
+    value.len() >= 20 || value.len() >= 6 && (has_digit || value.iter().skip(1).any(telling))
+}
+
+/// Whether `credential` is base64 of `user:password`.
+fn holds_user_and_password(credential: &[u8]) -> bool {
+    let mut bits = 0_u32;
+    let mut held = 0_u32;
+    let mut has_colon = false;
+    for byte in credential.iter().filter(|byte| **byte != b'=') {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return false,
+        };
+        bits = (bits << 6) | u32::from(digit);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            let [.., decoded] = (bits >> held).to_be_bytes();
+            if decoded < 0x20 {
+                return false;
+            }
+            has_colon |= decoded == b':';
+        }
+    }
+    has_colon
+}
