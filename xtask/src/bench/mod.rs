@@ -1,8 +1,30 @@
-//! Measurements, each beside a peer or a limit in the same run.
+//! Measurements of the proxy and of the export path, each beside a peer or a limit in the same run.
+//! The limits are the issue's; what each row means is in `docs/benchmarks.md`.
 
+mod frame;
+mod node;
+mod options;
+mod process;
+mod proxy;
+mod report;
+mod server;
+mod session;
+mod sink;
+mod statistics;
+
+use self::options::Options;
 use crate::Failure;
 
-/// Runs the bench named by the first argument.
-pub(crate) fn run(_args: &[String]) -> Result<(), Failure> {
-    Err("which bench? proxy or mcp".into())
+const USAGE: &str = "which bench? cargo xtask bench proxy|mcp [--quick] [--json] [--rounds N] [--watchpost PATH]";
+
+/// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let (name, rest) = args.split_first().ok_or(USAGE)?;
+    match name.as_str() {
+        "proxy" => proxy::run(&Options::parse(rest)?),
+        "mcp" => Err("the export path is measured once there is an exporter".into()),
+        "echo-server" => server::run(rest),
+        "sink" => sink::run(rest),
+        _ => Err(USAGE.into()),
+    }
 }

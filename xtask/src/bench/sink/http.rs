@@ -1,0 +1,111 @@
+//! One connection: HTTP/1.1 with keep-alive and `Content-Length`, as much of RFC 9112 as the senders use.
+//! A request is answered only after its envelope is counted, so an answer means "everything is here".
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use super::tally::{Encoding, Tally};
+
+const CHUNK: usize = 256 * 1024;
+
+/// Serves a connection until it ends.
+pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
+    // Errors end the connection; the sender sees it, and the counts show what is missing.
+    let _ = connection.set_nodelay(true);
+    let mut bytes = Vec::with_capacity(CHUNK);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        while let Some(head) = Head::parse(&bytes) {
+            let end = head.length + head.body;
+            if bytes.len() < end {
+                break;
+            }
+            if head.chunked {
+                let _ = connection.write_all(&answer("411 Length Required", b""));
+                return;
+            }
+            let response = match head.get.as_deref() {
+                Some("/stats") => answer("200 OK", tally.stats().to_json().as_bytes()),
+                Some(path) => {
+                    answer("200 OK", &path.strip_prefix("/sample/").map_or(Vec::new(), |ty| tally.sample(ty)))
+                }
+                None => {
+                    tally.count(&bytes[..end], &bytes[head.length..end], head.encoding);
+                    answer("200 OK", b"{}")
+                }
+            };
+            bytes.drain(..end);
+            if connection.write_all(&response).is_err() || head.close {
+                return;
+            }
+        }
+        match connection.read(&mut chunk) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer =
+        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())
+            .into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
+/// What matters of a request's head.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Head {
+    /// Bytes of the head, with its empty line.
+    length: usize,
+    /// Bytes of the body.
+    body: usize,
+    /// The path of a GET.
+    get: Option<String>,
+    encoding: Encoding,
+    chunked: bool,
+    close: bool,
+}
+
+impl Head {
+    /// `None` until the head is complete.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let length = memchr::memmem::find(bytes, b"\r\n\r\n")? + 4;
+        let text = String::from_utf8_lossy(&bytes[..length]);
+        let mut lines = text.split("\r\n");
+        let request = lines.next().unwrap_or_default();
+        let get = request.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+        let mut head = Self { length, get, ..Self::default() };
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let value = value.trim();
+            if name.eq_ignore_ascii_case("content-length") {
+                head.body = value.parse().unwrap_or(0);
+            } else if name.eq_ignore_ascii_case("content-encoding") {
+                head.encoding = Encoding::parse(value);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                head.chunked = true;
+            } else if name.eq_ignore_ascii_case("connection") {
+                head.close = value.eq_ignore_ascii_case("close");
+            }
+        }
+        Some(head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_whatever_the_case_of_its_names_and_only_when_it_is_complete() {
+        let head = b"POST /api/1/envelope/ HTTP/1.1\r\nCONTENT-length: 12\r\ncontent-Encoding: gzip\r\n\r\n";
+        assert_eq!(
+            Head::parse(head),
+            Some(Head { length: head.len(), body: 12, encoding: Encoding::Gzip, ..Head::default() })
+        );
+        assert_eq!(Head::parse(&head[..head.len() - 1]), None);
+    }
+}
