@@ -10,7 +10,8 @@ use super::{Timestamp, json::JsonWriter, lenient, name::names};
 /// Read from JSON, entries with a reason or category unknown here are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ClientReport {
-    /// When it was made.
+    /// When it was made. Read from JSON, a missing one is the epoch.
+    #[serde(default, deserialize_with = "lenient::default")]
     pub timestamp: Timestamp,
     /// What was discarded.
     #[serde(rename = "discarded_events", default, deserialize_with = "known_entries")]
@@ -128,9 +129,9 @@ impl ClientReport {
 fn known_entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DiscardedItems>, D::Error> {
     #[derive(Deserialize)]
     struct Entry {
-        #[serde(default, deserialize_with = "lenient::name")]
+        #[serde(default, deserialize_with = "lenient::parsed")]
         reason: Option<DiscardReason>,
-        #[serde(default, deserialize_with = "lenient::name")]
+        #[serde(default, deserialize_with = "lenient::parsed")]
         category: Option<Category>,
         #[serde(default, deserialize_with = "lenient::default")]
         quantity: u64,

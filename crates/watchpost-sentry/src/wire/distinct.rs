@@ -48,10 +48,11 @@ fn has_repeats<T: Keyed>(entries: &[T]) -> bool {
 /// Ten bits from a key's length, start and end.
 fn hash(key: &[u8]) -> u16 {
     let (start, end) = match (key.first_chunk(), key.last_chunk()) {
-        (Some(start), Some(end)) => (u64::from_le_bytes(*start), u64::from_le_bytes(*end)),
-        _ => (key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
+        (Some(start), Some(end)) => (u32::from_le_bytes(*start), u32::from_le_bytes(*end)),
+        _ => (key.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)), 0),
     };
-    let mixed = (start ^ end.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let both = u64::from(start) << 32 | u64::from(end);
+    let mixed = (both ^ (key.len() as u64) << 16).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 54) as u16
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::{TraceId, json::JsonWriter, lenient, owned};
 
@@ -17,13 +17,13 @@ pub struct DynamicSamplingContext<'a> {
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub public_key: Cow<'a, str>,
     /// The rate the decision was made with, 0 to 1.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     pub sample_rate: Option<f64>,
     /// The random number it was made with, 0 (included) to 1 (excluded), written with six decimals, the rest cut.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     pub sample_rand: Option<f64>,
     /// The decision.
-    #[serde(default, deserialize_with = "flag")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     pub sampled: Option<bool>,
     /// The release.
     #[serde(default, deserialize_with = "lenient::text")]
@@ -83,12 +83,4 @@ fn format_random(random: f64) -> String {
     // A decimal such as 0.29 may lie just below its value; the tiny addition keeps the cut from taking a millionth off it.
     let millionths = (random * 1e6 + 1e-6).floor().clamp(0.0, 999_999.0);
     format!("0.{millionths:06}")
-}
-
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Ok(lenient::text(deserializer)?.and_then(|text| text.parse().ok()))
-}
-
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    Ok(lenient::text(deserializer)?.and_then(|text| text.parse().ok()))
 }

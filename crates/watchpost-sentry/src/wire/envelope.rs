@@ -7,16 +7,17 @@ use serde::Deserialize;
 
 use super::{
     ClientReport, DynamicSamplingContext, ErrorEvent, EventId, Log, SpanV2, Timestamp, Transaction, json::JsonWriter,
-    name::names,
+    lenient, name::names,
 };
 
 /// Name and version of the SDK, as `sdk` in events and envelope headers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SdkInfo {
     /// The name, for example `watchpost.rust`.
+    #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub name: Cow<'static, str>,
     /// The version.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub version: Cow<'static, str>,
 }
 
@@ -129,41 +130,6 @@ impl EnvelopeItems {
         Self { bytes: Vec::new() }
     }
 
-    /// Appends an error event.
-    pub fn push_event(&mut self, event: &ErrorEvent<'_>) {
-        append_written(&mut self.bytes, ItemKind::Event, |out| event.write_json(out));
-    }
-
-    /// Appends a transaction.
-    pub fn push_transaction(&mut self, transaction: &Transaction<'_>) {
-        append_written(&mut self.bytes, ItemKind::Transaction, |out| transaction.write_json(out));
-    }
-
-    /// Appends a container of logs.
-    pub fn push_logs(&mut self, logs: &[Log<'_>]) {
-        append_container(&mut self.bytes, ItemKind::Log, logs, Log::write_json);
-    }
-
-    /// Appends a container of v2 spans.
-    pub fn push_spans(&mut self, spans: &[SpanV2<'_>]) {
-        append_container(&mut self.bytes, ItemKind::Span, spans, SpanV2::write_json);
-    }
-
-    /// Appends a client report.
-    pub fn push_client_report(&mut self, report: &ClientReport) {
-        append_written(&mut self.bytes, ItemKind::ClientReport, |out| report.write_json(out));
-    }
-
-    /// Appends an item whose payload is encoded already.
-    pub fn push_item(&mut self, kind: ItemKind, payload: &[u8]) {
-        append_item(&mut self.bytes, kind, payload);
-    }
-
-    /// Appends a container of `item_count` items whose JSON is joined by commas in `joined_items`.
-    pub fn push_container(&mut self, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
-        append_joined(&mut self.bytes, kind, item_count, joined_items);
-    }
-
     /// The envelope of these items, with this header.
     #[must_use]
     pub fn to_envelope(&self, header: &EnvelopeHeader<'_>) -> Envelope {
@@ -191,6 +157,12 @@ impl EnvelopeItems {
         self.bytes.is_empty()
     }
 
+    /// The items as they stand in an envelope, after its header line.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Removes all items and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -202,41 +174,6 @@ impl Envelope {
     #[must_use]
     pub fn new(header: &EnvelopeHeader<'_>) -> Self {
         EnvelopeItems::new().to_envelope(header)
-    }
-
-    /// Appends an error event.
-    pub fn push_event(&mut self, event: &ErrorEvent<'_>) {
-        append_written(&mut self.bytes, ItemKind::Event, |out| event.write_json(out));
-    }
-
-    /// Appends a transaction.
-    pub fn push_transaction(&mut self, transaction: &Transaction<'_>) {
-        append_written(&mut self.bytes, ItemKind::Transaction, |out| transaction.write_json(out));
-    }
-
-    /// Appends a container of logs.
-    pub fn push_logs(&mut self, logs: &[Log<'_>]) {
-        append_container(&mut self.bytes, ItemKind::Log, logs, Log::write_json);
-    }
-
-    /// Appends a container of v2 spans.
-    pub fn push_spans(&mut self, spans: &[SpanV2<'_>]) {
-        append_container(&mut self.bytes, ItemKind::Span, spans, SpanV2::write_json);
-    }
-
-    /// Appends a client report.
-    pub fn push_client_report(&mut self, report: &ClientReport) {
-        append_written(&mut self.bytes, ItemKind::ClientReport, |out| report.write_json(out));
-    }
-
-    /// Appends an item whose payload is encoded already.
-    pub fn push_item(&mut self, kind: ItemKind, payload: &[u8]) {
-        append_item(&mut self.bytes, kind, payload);
-    }
-
-    /// Appends a container of `item_count` items whose JSON is joined by commas in `joined_items`.
-    pub fn push_container(&mut self, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
-        append_joined(&mut self.bytes, kind, item_count, joined_items);
     }
 
     /// The envelope as it is sent, before compression.
@@ -264,6 +201,52 @@ impl Envelope {
     }
 }
 
+/// Items are appended in the same way whether a header stands before them or not.
+macro_rules! push_items {
+    ($type:ident) => {
+        impl $type {
+            /// Appends an error event.
+            pub fn push_event(&mut self, event: &ErrorEvent<'_>) {
+                append_written(&mut self.bytes, ItemKind::Event, |out| event.write_json(out));
+            }
+
+            /// Appends a transaction.
+            pub fn push_transaction(&mut self, transaction: &Transaction<'_>) {
+                append_written(&mut self.bytes, ItemKind::Transaction, |out| transaction.write_json(out));
+            }
+
+            /// Appends a container of logs; nothing if there are none.
+            pub fn push_logs(&mut self, logs: &[Log<'_>]) {
+                append_container(&mut self.bytes, ItemKind::Log, logs, Log::write_json);
+            }
+
+            /// Appends a container of v2 spans; nothing if there are none.
+            pub fn push_spans(&mut self, spans: &[SpanV2<'_>]) {
+                append_container(&mut self.bytes, ItemKind::Span, spans, SpanV2::write_json);
+            }
+
+            /// Appends a client report.
+            pub fn push_client_report(&mut self, report: &ClientReport) {
+                append_written(&mut self.bytes, ItemKind::ClientReport, |out| report.write_json(out));
+            }
+
+            /// Appends an item whose payload is encoded already.
+            pub fn push_item(&mut self, kind: ItemKind, payload: &[u8]) {
+                append_item(&mut self.bytes, kind, payload);
+            }
+
+            /// Appends a container of `item_count` items whose JSON is joined by commas in `joined_items`; nothing if
+            /// `item_count` is 0.
+            pub fn push_container(&mut self, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
+                append_joined(&mut self.bytes, kind, item_count, joined_items);
+            }
+        }
+    };
+}
+
+push_items!(EnvelopeItems);
+push_items!(Envelope);
+
 /// Room for a header line with a full sampling context.
 const HEADER_ROOM: usize = 512;
 
@@ -277,6 +260,9 @@ fn append_item(out: &mut Vec<u8>, kind: ItemKind, payload: &[u8]) {
 }
 
 fn append_joined(out: &mut Vec<u8>, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
+    if item_count == 0 {
+        return;
+    }
     let length = CONTAINER_START.len() + joined_items.len() + CONTAINER_END.len();
     write_item_header(out, kind, Some(item_count), length);
     out.extend_from_slice(CONTAINER_START);

@@ -53,7 +53,7 @@ pub struct ErrorEvent<'a> {
     pub environment: Option<Cow<'a, str>>,
     /// The SDK that made it.
     pub sdk: Option<SdkInfo>,
-    /// The platform; Relay turns an unlisted one into `other`.
+    /// The platform; Relay turns an unlisted one into `other`, and so does the writer an empty one.
     pub platform: Cow<'a, str>,
 }
 
@@ -67,6 +67,7 @@ pub struct Exception<'a> {
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub value: Cow<'a, str>,
     /// The module.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub module: Option<Cow<'a, str>>,
     /// How it was caught.
     pub mechanism: Option<Mechanism<'a>>,
@@ -82,12 +83,16 @@ pub struct Mechanism<'a> {
     #[serde(rename = "type", default, deserialize_with = "lenient::text_or_empty")]
     pub ty: Cow<'a, str>,
     /// Whether the program went on.
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub handled: Option<bool>,
     /// Whether the exception was made up by the integration (its type is then ignored in grouping).
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub synthetic: Option<bool>,
     /// `exception_id`, for chains.
+    #[serde(default, deserialize_with = "lenient::number")]
     pub exception_id: Option<u32>,
     /// `parent_id`, for chains.
+    #[serde(default, deserialize_with = "lenient::number")]
     pub parent_id: Option<u32>,
     /// Not searchable details.
     #[serde(default, deserialize_with = "lenient::members")]
@@ -98,20 +103,28 @@ pub struct Mechanism<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Frame<'a> {
     /// `filename`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub filename: Option<Cow<'a, str>>,
     /// `abs_path`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub abs_path: Option<Cow<'a, str>>,
     /// `function`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub function: Option<Cow<'a, str>>,
     /// `module`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub module: Option<Cow<'a, str>>,
     /// `lineno`, from 1.
+    #[serde(default, deserialize_with = "lenient::number")]
     pub lineno: Option<u32>,
     /// `colno`, from 1.
+    #[serde(default, deserialize_with = "lenient::number")]
     pub colno: Option<u32>,
     /// `in_app`.
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub in_app: Option<bool>,
     /// `context_line`: the source line.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub context_line: Option<Cow<'a, str>>,
 }
 
@@ -174,13 +187,13 @@ impl ErrorEvent<'_> {
         Common {
             event_id: self.event_id,
             timestamp: self.timestamp,
-            platform: &self.platform,
-            transaction: self.transaction.as_deref(),
+            platform: if self.platform.is_empty() { "other" } else { &self.platform },
+            transaction: self.transaction.as_deref().unwrap_or_default(),
             trace: TraceContext {
                 trace_id: self.trace_id,
                 span_id: self.span_id,
                 parent_span_id: self.parent_span_id,
-                op: self.op.as_deref(),
+                op: self.op.as_deref().unwrap_or_default(),
                 status: self.status,
                 ..TraceContext::default()
             },
@@ -210,8 +223,8 @@ impl Exception<'_> {
 
     fn write(&self, json: &mut JsonWriter<'_>) {
         json.begin_object();
-        json.member("type", &self.ty);
-        json.member("value", &self.value);
+        json.member_filled("type", &self.ty);
+        json.member_filled("value", &self.value);
         json.member_some("module", self.module.as_deref());
         if let Some(mechanism) = &self.mechanism {
             json.key("mechanism");
@@ -338,7 +351,7 @@ struct ReadErrorEvent {
     #[serde(default, deserialize_with = "lenient::default")]
     event_id: EventId,
     timestamp: Timestamp,
-    #[serde(default, deserialize_with = "lenient::name")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     level: Option<Level>,
     #[serde(default, deserialize_with = "lenient::values")]
     exception: Vec<Exception<'static>>,

@@ -19,7 +19,7 @@ pub(super) struct TraceContext<'s, 'a> {
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
     pub(super) parent_span_id: Option<SpanId>,
-    pub(super) op: Option<&'s str>,
+    pub(super) op: &'s str,
     pub(super) status: Option<SpanStatus>,
     pub(super) origin: Option<&'s str>,
     pub(super) data: &'s [(Cow<'a, str>, Value<'a>)],
@@ -31,7 +31,7 @@ pub(super) struct Common<'s, 'a> {
     pub(super) event_id: EventId,
     pub(super) timestamp: Timestamp,
     pub(super) platform: &'s str,
-    pub(super) transaction: Option<&'s str>,
+    pub(super) transaction: &'s str,
     pub(super) trace: TraceContext<'s, 'a>,
     pub(super) contexts: &'s [(Cow<'a, str>, Value<'a>)],
     pub(super) tags: &'s [(Cow<'a, str>, Cow<'a, str>)],
@@ -50,7 +50,7 @@ impl Common<'_, '_> {
         json.key("timestamp");
         json.raw_value(|out| self.timestamp.write_json(out));
         json.member("platform", self.platform);
-        json.member_some("transaction", self.transaction);
+        json.member_filled("transaction", self.transaction);
         json.key("contexts");
         json.raw_value(|out| self.write_contexts(out));
         if self.tags.iter().any(is_kept) {
@@ -104,7 +104,7 @@ impl TraceContext<'_, '_> {
             json.key("parent_span_id");
             json.raw_value(|out| parent.write_json(out));
         }
-        json.member_some("op", self.op);
+        json.member_filled("op", self.op);
         json.member_some("status", self.status.map(SpanStatus::as_str));
         json.member_some("origin", self.origin);
         if !self.data.is_empty() {

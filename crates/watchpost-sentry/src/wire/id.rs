@@ -70,9 +70,8 @@ macro_rules! id {
 
             fn hex(&self) -> [u8; 2 * $bytes] {
                 let mut hex = [0; 2 * $bytes];
-                for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-                    pair[0] = HEX[usize::from(byte >> 4)];
-                    pair[1] = HEX[usize::from(byte & 15)];
+                for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+                    *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
                 }
                 hex
             }
@@ -130,7 +129,10 @@ id!(TraceId, 16, read_hex);
 id!(SpanId, 8, read_hex);
 id!(EventId, 16, read_uuid);
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Arithmetic and not a table, so that the compiler makes all digits of an id at once.
+const fn hex_digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+}
 
 /// Where a UUID's dashes stand.
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];

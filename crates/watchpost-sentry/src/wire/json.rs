@@ -1,6 +1,8 @@
 //! A JSON writer for the wire: appends to a byte buffer, never fails, never writes an invalid token.
 //! Commas are its business; the nesting of `begin_*` and `end_*` is the caller's.
 
+use std::io::Write;
+
 use super::Value;
 
 /// Nested deeper than this, an array or object is replaced by [`TOO_DEEP`]: hostile input must not overflow the stack,
@@ -126,6 +128,13 @@ impl<'b> JsonWriter<'b> {
         }
     }
 
+    /// A member whose value is a string; an empty one leaves it out.
+    pub(super) fn member_filled(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.member(key, text);
+        }
+    }
+
     fn separate(&mut self) {
         if self.comma {
             self.out.push(b',');
@@ -136,7 +145,7 @@ impl<'b> JsonWriter<'b> {
 /// Appends a JSON string with its quotes.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    write_escaped(out, text.as_bytes());
+    write_escaped(out, text);
     out.push(b'"');
 }
 
@@ -161,7 +170,8 @@ pub(super) fn write_serde(out: &mut Vec<u8>, value: &serde_json::Value, depth: u
     match value {
         serde_json::Value::Null => out.extend_from_slice(b"null"),
         serde_json::Value::Bool(yes) => write_boolean(out, *yes),
-        serde_json::Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        // Writing to a `Vec` cannot fail. `Display` keeps any number, whatever features `serde_json` is built with.
+        serde_json::Value::Number(number) => drop(write!(out, "{number}")),
         serde_json::Value::String(text) => write_string(out, text),
         serde_json::Value::Array(_) | serde_json::Value::Object(_) if depth == 0 => write_string(out, TOO_DEEP),
         serde_json::Value::Array(values) => {
@@ -198,8 +208,9 @@ pub(super) fn write_array<T>(
     out.push(b']');
 }
 
-/// Appends the inside of a JSON string. Almost all text needs no escape and is copied whole.
-fn write_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
+/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text needs no escape and is copied whole.
+pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    let mut text = text.as_bytes();
     while let Some(clean) = find_escape(text) {
         out.extend_from_slice(&text[..clean]);
         write_escape(out, text[clean]);
@@ -208,20 +219,34 @@ fn write_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// Bytes looked at together: wide enough for the compiler to use vector instructions.
-const BLOCK: usize = 32;
-
 /// The position of the first byte that must be escaped.
 fn find_escape(text: &[u8]) -> Option<usize> {
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    for (i, block) in blocks.iter().enumerate() {
-        if block.iter().fold(false, |found, &byte| found | must_escape(byte)) {
-            let within = block.iter().position(|&byte| must_escape(byte));
-            return within.map(|within| i * BLOCK + within);
-        }
+    has_escape(text).then(|| text.iter().position(|&byte| must_escape(byte))).flatten()
+}
+
+/// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text shorter
+/// than four bytes is looked at byte by byte.
+fn has_escape(text: &[u8]) -> bool {
+    if let Some(last) = text.last_chunk() {
+        let (words, _) = text.as_chunks();
+        return words.iter().fold(escapes(*last), |found, word| found | escapes(*word)) != 0;
     }
-    let within = rest.iter().position(|&byte| must_escape(byte));
-    within.map(|within| blocks.len() * BLOCK + within)
+    if let (Some(&[a, b, c, d]), Some(&[e, f, g, h])) = (text.first_chunk(), text.last_chunk()) {
+        return escapes([a, b, c, d, e, f, g, h]) != 0;
+    }
+    text.iter().any(|&byte| must_escape(byte))
+}
+
+/// Not zero if one of eight bytes must be escaped: is below 0x20, `"` or `\\`.
+/// Source: "Bit Twiddling Hacks" ("Determine if a word has a byte less than n", "… a zero byte").
+const fn escapes(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(bytes);
+    let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    (below_space | is_quote | is_backslash) & (ONES * 0x80)
 }
 
 const fn must_escape(byte: u8) -> bool {

@@ -1,11 +1,17 @@
 //! Reading what other SDKs write: `null` for absent, numbers for strings, tags as pairs.
 //! Relay accepts these forms (`relay-event-schema`), so a receiver of the same events has to.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::{AttributeValue, Value};
+
+/// An object's members in order.
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+/// Tags in order.
+type Tags<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// `null` for absent.
 pub(super) fn default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -14,9 +20,21 @@ pub(super) fn default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A name of an enum; an unknown one is `None`.
-pub(super) fn name<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(text(deserializer)?.and_then(|name| name.parse().ok()))
+/// What a text (a name of an enum, a number in quotes) stands for; `None` if it stands for nothing.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
+}
+
+/// A boolean; anything else is `None`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(if let Value::Bool(flag) = value { Some(flag) } else { None })
+}
+
+/// A whole number that is not negative; anything else is `None`.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(if let Value::Integer(number) = value { number.try_into().ok() } else { None })
 }
 
 /// A string, or a number or boolean as its text; anything else is `None`.
@@ -38,9 +56,7 @@ pub(super) fn texts<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
 }
 
 /// An object in its order; anything else is empty.
-pub(super) fn members<'de, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, D::Error> {
+pub(super) fn members<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Object(members) => Ok(members),
         _ => Ok(Vec::new()),
@@ -48,9 +64,7 @@ pub(super) fn members<'de, 'a, D: Deserializer<'de>>(
 }
 
 /// Tags: an object, or a list of pairs.
-pub(super) fn tags<'de, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, D::Error> {
+pub(super) fn tags<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Tags<'a>, D::Error> {
     let members = match Value::deserialize(deserializer)? {
         Value::Object(members) => members,
         Value::Array(pairs) => pairs.into_iter().filter_map(as_pair).collect(),
@@ -78,13 +92,8 @@ pub(super) fn values<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserialize
 
 fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text),
-        Value::Bool(_) | Value::Integer(_) | Value::Double(_) | Value::Json(_) => {
-            let mut out = Vec::new();
-            value.write_json(&mut out);
-            String::from_utf8(out).ok().map(Cow::Owned)
-        }
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+        value => Some(as_text_or_json(value)),
     }
 }
 

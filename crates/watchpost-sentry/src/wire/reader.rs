@@ -165,6 +165,9 @@ pub enum ReadError {
     },
 }
 
+/// Memory set aside on the word of an item's `length`, in bytes.
+const TRUSTED_LENGTH: u64 = 64 << 10;
+
 /// A line of which at most so many bytes were wanted.
 enum Line {
     Whole(Vec<u8>),
@@ -244,7 +247,7 @@ impl<R: BufRead> EnvelopeReader<R> {
         if length > self.limits.envelope - self.bytes_read {
             return Err(ReadError::EnvelopeTooLarge { limit: self.limits.envelope });
         }
-        let mut payload = Vec::new();
+        let mut payload = Vec::with_capacity(length.min(TRUSTED_LENGTH) as usize);
         let found = self.reader.by_ref().take(length).read_to_end(&mut payload)? as u64;
         self.bytes_read += found;
         if found < length {

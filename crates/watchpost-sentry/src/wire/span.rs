@@ -24,6 +24,7 @@ pub struct Span<'a> {
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub op: Cow<'a, str>,
     /// The name (`description` on the wire), low in cardinality.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub description: Option<Cow<'a, str>>,
     /// When it started.
     #[serde(rename = "start_timestamp")]
@@ -32,9 +33,10 @@ pub struct Span<'a> {
     #[serde(rename = "timestamp")]
     pub end: Timestamp,
     /// How it ended.
-    #[serde(default, deserialize_with = "lenient::name")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     pub status: Option<SpanStatus>,
     /// Who made it, for example `auto.ai.mcp_server`.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub origin: Option<Cow<'a, str>>,
     /// Attributes, untyped JSON.
     #[serde(default, deserialize_with = "lenient::members")]
@@ -90,6 +92,7 @@ pub struct SpanLink<'a> {
     /// The linked span.
     pub span_id: SpanId,
     /// Whether the linked span was sampled, if known.
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub sampled: Option<bool>,
     /// Typed attributes.
     #[serde(default)]
@@ -114,7 +117,7 @@ impl Span<'_> {
             json.key("parent_span_id");
             json.raw_value(|out| parent.write_json(out));
         }
-        json.member("op", &self.op);
+        json.member_filled("op", &self.op);
         json.member_some("description", self.description.as_deref());
         json.key("start_timestamp");
         json.raw_value(|out| self.start.write_json(out));
@@ -238,5 +241,5 @@ const fn ok() -> SpanV2Status {
 }
 
 fn status_or_ok<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SpanV2Status, D::Error> {
-    Ok(lenient::name(deserializer)?.unwrap_or(SpanV2Status::Ok))
+    Ok(lenient::parsed(deserializer)?.unwrap_or(SpanV2Status::Ok))
 }

@@ -157,12 +157,12 @@ impl Transaction<'_> {
             event_id: self.event_id,
             timestamp: self.end.max(self.start),
             platform: "other",
-            transaction: Some(&self.name),
+            transaction: &self.name,
             trace: TraceContext {
                 trace_id: self.trace_id,
                 span_id: self.span_id,
                 parent_span_id: self.parent_span_id,
-                op: Some(&self.op),
+                op: &self.op,
                 status: Some(self.status),
                 origin: self.origin.as_deref(),
                 data: &self.data,
@@ -243,6 +243,6 @@ struct ReadTransaction {
 
 #[derive(Default, Deserialize)]
 struct ReadTransactionInfo {
-    #[serde(default, deserialize_with = "lenient::name")]
+    #[serde(default, deserialize_with = "lenient::parsed")]
     source: Option<TransactionSource>,
 }

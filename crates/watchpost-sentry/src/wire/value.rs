@@ -25,9 +25,9 @@ pub enum Value<'a> {
     /// A string.
     String(Cow<'a, str>),
     /// An array.
-    Array(Vec<Value<'a>>),
+    Array(Vec<Self>),
     /// An object, in order. A key set twice: the last one counts.
-    Object(Vec<(Cow<'a, str>, Value<'a>)>),
+    Object(Vec<(Cow<'a, str>, Self)>),
     /// A value held by `serde_json`, written as it is.
     Json(Cow<'a, serde_json::Value>),
 }
@@ -148,13 +148,13 @@ impl From<f64> for Value<'_> {
     }
 }
 
-impl<'a, T: Into<Value<'a>>> From<Vec<T>> for Value<'a> {
+impl<T: Into<Self>> From<Vec<T>> for Value<'_> {
     fn from(values: Vec<T>) -> Self {
         Self::Array(values.into_iter().map(Into::into).collect())
     }
 }
 
-impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     /// `None` is `null`.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
@@ -175,7 +175,7 @@ impl From<serde_json::Value> for Value<'_> {
 
 impl<'de> Deserialize<'de> for Value<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor).map(|value| value)
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
