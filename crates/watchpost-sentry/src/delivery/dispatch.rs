@@ -1,0 +1,224 @@
+//! The worker's side of the state: what to send next, what an answer means, and how long to sleep.
+//! The rules are those of Sentry's "Rate Limiting", "Client Reports" and "Transport" pages.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{
+    answer::{Answer, Verdict},
+    batch::MAX_AGE,
+    lane::Lane,
+    notice::Notice,
+    outcome::DropReason,
+    parcel::Parcel,
+    queue::Preference,
+    retry::{Permit, wait_after},
+    state::{Effects, Sleep, State},
+};
+use crate::wire::DiscardedItems;
+
+/// Drops that no envelope has carried are reported this much later, in an envelope of their own.
+const REPORT_DELAY: Duration = Duration::from_secs(30);
+
+/// What goes into one envelope: a parcel, a report of drops, or both.
+#[derive(Debug)]
+pub(super) struct Shipment {
+    pub(super) parcel: Option<Parcel>,
+    pub(super) report: Vec<DiscardedItems>,
+    /// The report that a flush waits for: nothing older than the flush can still be dropped.
+    concludes_flush: bool,
+    began: Instant,
+}
+
+impl State {
+    /// Takes what is to be sent now, if anything is. [`answered`](Self::answered) must follow for each.
+    pub(super) fn next(&mut self, now: Instant, effects: &mut Effects) -> Option<Shipment> {
+        self.seal_due(now, effects);
+        self.shed(now, effects);
+        if self.in_flight >= self.max_in_flight {
+            return None;
+        }
+        let permit = self.circuit.permit(now);
+        let preference = match permit {
+            Permit::Free => Preference::Held,
+            Permit::Probe => Preference::Fresh,
+            Permit::Wait(_) => return None,
+        };
+        let parcel = self.queues.pop(preference, now);
+        if parcel.is_none() && !self.report_is_due(now) {
+            return None;
+        }
+        if permit == Permit::Probe {
+            self.circuit.probe();
+        }
+        let report = self.ledger.take_unreported();
+        self.in_flight += 1;
+        if !report.is_empty() {
+            self.reports_in_flight += 1;
+            self.report_due = None;
+        }
+        let concludes_flush = self.report_wanted.is_some_and(|ticket| self.is_delivered(ticket));
+        Some(Shipment { parcel, report, concludes_flush, began: now })
+    }
+
+    /// Notes that the worker sleeps, and says until when: without a moment, until it is woken. To be called when
+    /// [`next`](Self::next) has found nothing.
+    pub(super) fn sleep(&mut self, now: Instant) -> Option<Instant> {
+        let mut until: Option<Instant> = None;
+        let mut by = |moment: Option<Instant>| until = until.into_iter().chain(moment).min();
+        by(self.logs.due());
+        by(self.spans.due());
+        // Rather one idle look around after an active time than a wake-up for each batch that is begun.
+        if std::mem::take(&mut self.busy) {
+            by(Some(now + MAX_AGE));
+        }
+        // When all slots are taken, who frees one looks for more itself.
+        let mut ready = self.in_flight < self.max_in_flight;
+        match self.circuit.permit(now) {
+            Permit::Wait(moment) => {
+                by(moment);
+                ready = false;
+            }
+            Permit::Free | Permit::Probe if ready => {
+                by(self.queues.due(now));
+                by(self
+                    .report_due
+                    .map(|due| self.rate_limits.reports_blocked_until(now).map_or(due, |end| end.max(due))));
+            }
+            Permit::Free | Permit::Probe => {}
+        }
+        self.sleep = Some(Sleep { until, ready });
+        until
+    }
+
+    /// Takes note of how a shipment ended. `wall` is the time of day.
+    pub(super) fn answered(
+        &mut self,
+        shipment: Shipment,
+        answer: Answer,
+        wall: SystemTime,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        self.in_flight -= 1;
+        let (verdict, status, explanation) = match answer {
+            Answer::Failed(explanation) => (Verdict::Retry, 0, explanation),
+            Answer::Response(response) => {
+                let (limits, after) = (response.rate_limits.as_deref(), response.retry_after.as_deref());
+                self.rate_limits.observe(response.status, limits, after, wall, now);
+                (response.verdict(), response.status, response.explanation)
+            }
+        };
+        self.report_answered(&shipment, verdict);
+        if verdict == Verdict::Retry {
+            let pause = self.circuit.fail(shipment.began, now, self.jitter.next()).map(|until| until - now);
+            self.notify(Notice::Unreachable { status, explanation: explanation.clone(), pause }, now, effects);
+        } else if self.circuit.succeed() {
+            self.notify(Notice::Recovered, now, effects);
+        }
+        if let Some(parcel) = shipment.parcel {
+            self.judge(parcel, verdict, status, explanation, now, effects);
+        }
+    }
+
+    fn judge(
+        &mut self,
+        mut parcel: Parcel,
+        verdict: Verdict,
+        status: u16,
+        explanation: String,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let lane = parcel.load.lane;
+        match verdict {
+            Verdict::Sent => {
+                self.ledger.send(&parcel.load);
+                self.settle(&parcel);
+                if lane == Lane::Log {
+                    self.logs.recycle(&mut parcel.payload);
+                }
+            }
+            Verdict::Retry => {
+                parcel.attempts = parcel.attempts.saturating_add(1);
+                let wait = wait_after(parcel.attempts, self.jitter.next());
+                self.queues.hold(parcel, now + wait);
+                self.make_room(lane, 0, effects);
+                return;
+            }
+            Verdict::TooLarge => {
+                let (item, bytes) = (parcel.describe(), parcel.load.bytes);
+                let halves = parcel.halve();
+                self.notify(Notice::TooLarge { item, bytes, halved: halves.is_some() }, now, effects);
+                match halves {
+                    Some(halves) => self.replace(halves),
+                    None => self.drop_parcel(&parcel, DropReason::SendError),
+                }
+            }
+            Verdict::Refused => {
+                self.notify(Notice::Refused { item: parcel.describe(), status, explanation }, now, effects);
+                self.drop_parcel(&parcel, DropReason::SendError);
+            }
+            // A spool would hold it until the limit ends; without one Sentry's rule is to discard it.
+            Verdict::RateLimited => {
+                self.notify_limit(lane, now, effects);
+                self.drop_parcel(&parcel, DropReason::RateLimited);
+            }
+        }
+        effects.garbage.push(parcel);
+    }
+
+    /// Seals the batches whose time has come.
+    fn seal_due(&mut self, now: Instant, effects: &mut Effects) {
+        if self.logs.due().is_some_and(|due| due <= now) {
+            let sealed = self.logs.seal();
+            self.queue([sealed, None], effects);
+        }
+        while self.spans.due().is_some_and(|due| due <= now) {
+            let sealed = self.spans.seal_oldest();
+            self.queue([sealed, None], effects);
+        }
+    }
+
+    /// Drops what waits in lanes that Sentry asked us not to send. A spool would hold it instead.
+    fn shed(&mut self, now: Instant, effects: &mut Effects) {
+        for lane in Lane::ALL {
+            if self.queues.fill(lane).0 == 0 || self.rate_limits.blocked_until(lane, now).is_none() {
+                continue;
+            }
+            self.notify_limit(lane, now, effects);
+            while let Some(parcel) = self.queues.pop_oldest(lane) {
+                self.drop_parcel(&parcel, DropReason::RatelimitBackoff);
+                effects.garbage.push(parcel);
+            }
+        }
+    }
+
+    fn notify_limit(&mut self, lane: Lane, now: Instant, effects: &mut Effects) {
+        let wait = self.rate_limits.blocked_until(lane, now).map_or(Duration::ZERO, |until| until - now);
+        self.notify(Notice::RateLimited { lane, wait }, now, effects);
+    }
+
+    /// Whether drops are to be reported although there is nothing else to send.
+    fn report_is_due(&mut self, now: Instant) -> bool {
+        if !self.ledger.has_unreported() {
+            return false;
+        }
+        let due = *self.report_due.get_or_insert(now + REPORT_DELAY);
+        self.reports_in_flight == 0
+            && (due <= now || self.report_wanted.is_some())
+            && self.rate_limits.reports_blocked_until(now).is_none()
+    }
+
+    fn report_answered(&mut self, shipment: &Shipment, verdict: Verdict) {
+        if !shipment.report.is_empty() {
+            self.reports_in_flight -= 1;
+            if verdict != Verdict::Sent {
+                self.ledger.restore(&shipment.report);
+            }
+        }
+        if shipment.concludes_flush {
+            self.report_wanted = None;
+        }
+        self.progressed = true;
+    }
+}

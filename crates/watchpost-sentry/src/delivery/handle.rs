@@ -1,0 +1,267 @@
+//! The handle: what producers call. Sync, callable from any thread and any async runtime, and inside `Drop`.
+
+use std::{
+    cell::Cell,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    config::DeliveryConfig,
+    error::DeliveryError,
+    http::Target,
+    lane::Lane,
+    outcome::Outcome,
+    parcel::Parcel,
+    worker::{Guarded, Shared, Thread, deadline},
+};
+use crate::wire::{Category, DiscardReason, DynamicSamplingContext, ErrorEvent, Log, SpanV2, Transaction};
+
+/// Delivers to one DSN. Cheap to clone: all clones share one delivery.
+///
+/// Nothing here waits for the network but [`flush`](Self::flush), [`shutdown`](Self::shutdown),
+/// [`wait_for_room`](Self::wait_for_room) and their async forms, each for as long as it is told to.
+///
+/// # Dropping
+/// Dropping the last clone without [`shutdown`](Self::shutdown) sends what is held, for at most
+/// [`drop_timeout`](DeliveryConfig::with_drop_timeout) (2 s by default, and only as long as it takes), and ends the
+/// thread. What is left then is lost; call `shutdown` to learn of it.
+///
+/// # Threads and processes
+/// The thread `watchpost-delivery` starts with the first item. It does not survive `fork`: fork before the first item.
+#[derive(Clone)]
+pub struct Delivery {
+    owner: Arc<Owner>,
+}
+
+/// What ends with the last handle. The worker holds the rest.
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+thread_local! {
+    /// Where items are encoded before the lock is taken: a copy of a kilobyte under it is cheaper than encoding one.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A scratch buffer that a huge item has blown up is not kept.
+const MAX_SCRATCH_BYTES: usize = 64 * 1024;
+
+/// No flush or shutdown keeps back more than this for ending the thread,
+const MAX_ENDING: Duration = Duration::from_millis(50);
+
+/// nor more than this part of its time.
+const ENDING_SHARE: u32 = 8;
+
+/// Producers that ask for room wait beyond this.
+const FULL_QUARTERS: usize = 3;
+
+impl Delivery {
+    /// Sets a delivery up. No thread starts and nothing is connected before the first item.
+    ///
+    /// # Errors
+    /// If the DSN does not make a valid HTTP request.
+    pub fn start(config: DeliveryConfig) -> Result<Self, DeliveryError> {
+        let target = Target::new(&config)?;
+        Ok(Self { owner: Arc::new(Owner { shared: Arc::new(Shared::new(config, target)) }) })
+    }
+
+    /// Hands over a log. It is sent with up to 99 others, 5 s later at the latest.
+    pub fn log(&self, log: &Log<'_>) {
+        encode(
+            |out| log.write_json(out),
+            |json| self.shared().with(|guarded, effects| guarded.state.log(json, Instant::now, effects)),
+        );
+    }
+
+    /// Hands over a transaction, with its trace's sampling context if it has one. It is sent at once.
+    pub fn transaction(&self, transaction: &Transaction<'_>, trace: Option<&DynamicSamplingContext<'_>>) {
+        let spans = transaction.spans.len() as u64 + 1;
+        let json = encode(|out| transaction.write_json(out), <[u8]>::to_vec);
+        self.single(Parcel::single(Lane::Transaction, transaction.event_id, trace, json, spans));
+    }
+
+    /// Hands over an error event, with its trace's sampling context if it has one. It is sent at once, before anything
+    /// else.
+    pub fn error(&self, event: &ErrorEvent<'_>, trace: Option<&DynamicSamplingContext<'_>>) {
+        let json = encode(|out| event.write_json(out), <[u8]>::to_vec);
+        self.single(Parcel::single(Lane::Error, event.event_id, trace, json, 0));
+    }
+
+    /// Hands over spans that are sent on their own, all of one trace: that of the sampling context. They are sent with
+    /// the others of their trace when its segment ends, at 1000 spans or 1 MiB, or 5 s after the first.
+    ///
+    /// A span of another trace is dropped as [`Invalid`](super::DropReason::Invalid): Sentry would reject them all.
+    pub fn spans(&self, spans: &[SpanV2<'_>], trace: &DynamicSamplingContext<'_>) {
+        for span in spans {
+            if span.trace_id != trace.trace_id {
+                self.discard(DiscardReason::Invalid, Category::Span, 1);
+                continue;
+            }
+            encode(
+                |out| span.write_json(out),
+                |json| {
+                    self.shared().with(|guarded, effects| {
+                        guarded.state.span(json, span.is_segment, trace, Instant::now, effects);
+                    });
+                },
+            );
+        }
+    }
+
+    /// Counts items that the caller dropped itself: they are in the [`Outcome`] as accepted and dropped, and reported
+    /// to Sentry. For a transaction, Sentry wants its spans counted too, in a second call.
+    pub fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
+        self.shared().with(|guarded, effects| guarded.state.discard(reason.into(), category, quantity, effects));
+    }
+
+    /// Waits until the buffers have room: for importers, which can wait, instead of dropping the oldest. Returns at
+    /// once if no buffer is filled beyond three quarters, else when all are down to half. False if that takes longer
+    /// than `timeout`, or after a shutdown.
+    #[must_use]
+    pub fn wait_for_room(&self, timeout: Duration) -> bool {
+        let shared = self.shared();
+        {
+            let mut guarded = shared.lock();
+            if guarded.state.is_closed() {
+                return false;
+            }
+            if guarded.state.has_room(FULL_QUARTERS) {
+                return true;
+            }
+            guarded.room_waiters += 1;
+        }
+        let has_room = shared.wait_until(deadline(timeout), |guarded, _| guarded.has_room_again());
+        shared.lock().room_waiters -= 1;
+        has_room
+    }
+
+    /// Sends everything accepted before the call and waits until it was sent or dropped, at most for `timeout`. The
+    /// figures are those since the start. With `complete`, nothing of before the call is held any more.
+    ///
+    /// Blocks the thread; in async code use [`flush_async`](Self::flush_async).
+    pub fn flush(&self, timeout: Duration) -> Outcome {
+        let flush = Flush::begin(self.shared());
+        self.shared().wait_until(deadline(timeout), |guarded, now| flush.is_settled(guarded, now));
+        flush.outcome()
+    }
+
+    /// [`flush`](Self::flush) as a future, on any runtime.
+    pub async fn flush_async(&self, timeout: Duration) -> Outcome {
+        let flush = Flush::begin(self.shared());
+        self.shared().wait_until_async(deadline(timeout), |guarded, now| flush.is_settled(guarded, now)).await;
+        flush.outcome()
+    }
+
+    /// Ends the intake, sends what is held, and ends the thread, all within `timeout`, whatever the server does.
+    ///
+    /// What could not be sent in time is `held` in the answer, which is then not `complete`, and is lost. Items handed
+    /// over later are counted as dropped.
+    pub fn shutdown(&self, timeout: Duration) -> Outcome {
+        self.owner.shutdown(timeout)
+    }
+
+    /// [`shutdown`](Self::shutdown) as a future, on any runtime.
+    pub async fn shutdown_async(&self, timeout: Duration) -> Outcome {
+        let (shared, end) = (self.shared(), deadline(timeout));
+        shared.lock().state.close();
+        let flush = Flush::begin(shared);
+        shared.wait_until_async(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now)).await;
+        shared.stop();
+        shared.wait_until_async(end, |guarded, _| guarded.thread == Thread::Stopped).await;
+        self.outcome()
+    }
+
+    /// The figures since the start.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.shared().lock().state.outcome()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+
+    fn single(&self, parcel: Parcel) {
+        self.shared().with(|guarded, effects| guarded.state.single(parcel, Instant::now, effects));
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("dsn", self.shared().config.dsn()).finish_non_exhaustive()
+    }
+}
+
+impl Owner {
+    fn shutdown(&self, timeout: Duration) -> Outcome {
+        let (shared, end) = (&self.shared, deadline(timeout));
+        shared.lock().state.close();
+        let flush = Flush::begin(shared);
+        shared.wait_until(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now));
+        shared.stop();
+        shared.wait_until(end, |guarded, _| guarded.thread == Thread::Stopped);
+        shared.lock().state.outcome()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if self.shared.lock().thread != Thread::Stopped {
+            self.shutdown(self.shared.config.drop_timeout);
+        }
+    }
+}
+
+/// A flush that is waited for.
+struct Flush<'a> {
+    shared: &'a Arc<Shared>,
+    ticket: u64,
+}
+
+impl<'a> Flush<'a> {
+    fn begin(shared: &'a Arc<Shared>) -> Self {
+        let ticket = shared.with(|guarded, effects| {
+            let ticket = guarded.state.begin_flush(Instant::now(), effects);
+            guarded.flushes.push(ticket);
+            ticket
+        });
+        Self { shared, ticket }
+    }
+
+    fn is_settled(&self, guarded: &Guarded, now: Instant) -> bool {
+        guarded.state.is_settled(self.ticket, now)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let guarded = self.shared.lock();
+        let mut outcome = guarded.state.outcome();
+        outcome.complete = guarded.state.is_delivered(self.ticket);
+        outcome
+    }
+}
+
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().flushes.retain(|ticket| *ticket != self.ticket);
+    }
+}
+
+/// What a shutdown keeps of its time for ending the thread.
+fn ending(timeout: Duration) -> Duration {
+    MAX_ENDING.min(timeout / ENDING_SHARE)
+}
+
+/// Encodes an item into this thread's scratch buffer and hands that on.
+fn encode<R>(write: impl FnOnce(&mut Vec<u8>), hand_on: impl FnOnce(&[u8]) -> R) -> R {
+    // No scratch buffer: the thread is ending, or this is a log about a log.
+    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    scratch.clear();
+    write(&mut scratch);
+    let result = hand_on(&scratch);
+    if scratch.capacity() <= MAX_SCRATCH_BYTES {
+        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
+    }
+    result
+}

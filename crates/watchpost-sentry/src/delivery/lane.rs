@@ -1,0 +1,74 @@
+//! Lanes: the four kinds of telemetry, each with a buffer and a weight of its own, so that one never starves another.
+//! Source: Sentry's telemetry processor (weights 5, 3, 3, 2 for errors, transactions, spans and logs).
+
+use crate::wire::Category;
+
+/// A kind of telemetry: one bounded buffer, one weight, one category of rate limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Error,
+    Transaction,
+    Span,
+    Log,
+}
+
+impl Lane {
+    /// How many lanes there are.
+    pub(super) const COUNT: usize = 4;
+
+    /// Every lane, the most important first.
+    pub(super) const ALL: [Self; Self::COUNT] = [Self::Error, Self::Transaction, Self::Span, Self::Log];
+
+    /// The lane's share of the sends when every lane has something to send.
+    pub(super) fn weight(self) -> i32 {
+        match self {
+            Self::Error => 5,
+            Self::Transaction | Self::Span => 3,
+            Self::Log => 2,
+        }
+    }
+
+    /// The category that counts the lane's items.
+    pub(super) fn category(self) -> Category {
+        match self {
+            Self::Error => Category::Error,
+            Self::Transaction => Category::Transaction,
+            Self::Span => Category::Span,
+            Self::Log => Category::LogItem,
+        }
+    }
+
+    /// The lane's name in diagnostics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error event",
+            Self::Transaction => "transaction",
+            Self::Span => "span batch",
+            Self::Log => "log batch",
+        }
+    }
+}
+
+/// What a parcel weighs: how much of what the ledger and the client reports have to count for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) lane: Lane,
+    /// Items: logs, spans, or 1.
+    pub(super) items: u64,
+    /// The bytes of their JSON.
+    pub(super) bytes: u64,
+    /// The spans a transaction carries, its root included; 0 in the other lanes.
+    pub(super) spans: u64,
+}
+
+impl Load {
+    /// What Sentry's client reports count for this load: a transaction counts its spans, logs count their bytes.
+    pub(super) fn categories(&self) -> impl Iterator<Item = (Category, u64)> {
+        let second = match self.lane {
+            Lane::Transaction => Some((Category::Span, self.spans)),
+            Lane::Log => Some((Category::LogByte, self.bytes)),
+            Lane::Error | Lane::Span => None,
+        };
+        std::iter::once((self.lane.category(), self.items)).chain(second)
+    }
+}

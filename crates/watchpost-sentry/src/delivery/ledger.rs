@@ -1,0 +1,202 @@
+//! The ledger: what was accepted, sent and dropped, and what Sentry has yet to be told of the drops (client reports).
+//! Source: Sentry's client reports, version 1.20.
+
+use super::{
+    lane::Load,
+    outcome::{CATEGORIES, DropReason, Outcome},
+};
+use crate::wire::{Category, DiscardedItems};
+
+/// Every load is in exactly one of four states here: held, sent, dropped, or not yet accepted.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    outcome: Outcome,
+    unreported: Unreported,
+    reports: bool,
+}
+
+impl Ledger {
+    /// With `reports` off nothing is kept for client reports.
+    pub(super) fn new(reports: bool) -> Self {
+        Self { outcome: Outcome::default(), unreported: Unreported::default(), reports }
+    }
+
+    pub(super) fn accept(&mut self, load: &Load) {
+        for (category, quantity) in tallied(load) {
+            let tally = self.outcome.tally_mut(category);
+            tally.accepted += quantity;
+            tally.held += quantity;
+        }
+    }
+
+    pub(super) fn send(&mut self, load: &Load) {
+        for (category, quantity) in tallied(load) {
+            let tally = self.outcome.tally_mut(category);
+            tally.held -= quantity;
+            tally.sent += quantity;
+        }
+    }
+
+    pub(super) fn drop_held(&mut self, load: &Load, reason: DropReason) {
+        for (category, quantity) in tallied(load) {
+            let tally = self.outcome.tally_mut(category);
+            tally.held -= quantity;
+            tally.count_dropped(reason, quantity);
+        }
+        if self.reports {
+            for (category, quantity) in load.categories() {
+                self.unreported.add(reason, category, quantity);
+            }
+        }
+    }
+
+    /// Counts what never came to be held: refused after shutdown, or discarded by the caller.
+    pub(super) fn discard(&mut self, reason: DropReason, category: Category, quantity: u64) {
+        let tally = self.outcome.tally_mut(category);
+        tally.accepted += quantity;
+        tally.count_dropped(reason, quantity);
+        if self.reports {
+            self.unreported.add(reason, category, quantity);
+        }
+    }
+
+    /// The figures now; `complete` is left to the caller.
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+
+    /// Nothing is held.
+    pub(super) fn is_settled(&self) -> bool {
+        self.outcome.held() == 0
+    }
+
+    pub(super) fn has_unreported(&self) -> bool {
+        self.unreported.any
+    }
+
+    /// Takes what is to be reported; [`restore`](Self::restore) it if the report does not arrive.
+    pub(super) fn take_unreported(&mut self) -> Vec<DiscardedItems> {
+        self.unreported.take()
+    }
+
+    pub(super) fn restore(&mut self, discarded: &[DiscardedItems]) {
+        for items in discarded {
+            self.unreported.add(items.reason.into(), items.category, items.quantity);
+        }
+    }
+}
+
+/// What the tallies count for a load: its items, and the bytes of logs. The spans inside a transaction are counted in
+/// client reports only, or the sums over categories would count a transaction several times.
+fn tallied(load: &Load) -> impl Iterator<Item = (Category, u64)> {
+    load.categories().filter(move |(category, _)| *category == load.lane.category() || *category == Category::LogByte)
+}
+
+/// Drops by reason and category that no client report has carried yet.
+#[derive(Debug, Default)]
+struct Unreported {
+    quantities: [[u64; CATEGORIES]; DropReason::ALL.len()],
+    any: bool,
+}
+
+impl Unreported {
+    fn add(&mut self, reason: DropReason, category: Category, quantity: u64) {
+        if reason.reported().is_some() && quantity > 0 {
+            self.quantities[reason as usize][category as usize] += quantity;
+            self.any = true;
+        }
+    }
+
+    fn take(&mut self) -> Vec<DiscardedItems> {
+        let mut discarded = Vec::new();
+        if std::mem::take(&mut self.any) {
+            for drop_reason in DropReason::ALL {
+                let Some(reason) = drop_reason.reported() else { continue };
+                for (category, quantity) in Category::ALL.iter().zip(&mut self.quantities[drop_reason as usize]) {
+                    let quantity = std::mem::take(quantity);
+                    if quantity > 0 {
+                        discarded.push(DiscardedItems { reason, category: *category, quantity });
+                    }
+                }
+            }
+        }
+        discarded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{delivery::lane::Lane, wire::DiscardReason};
+
+    #[test]
+    fn the_categories_are_in_the_order_of_their_places() {
+        for (place, category) in Category::ALL.iter().enumerate() {
+            assert_eq!(*category as usize, place);
+        }
+    }
+
+    #[test]
+    fn a_dropped_transaction_is_reported_with_its_spans_and_tallied_once() {
+        let mut ledger = Ledger::new(true);
+        let load = Load { lane: Lane::Transaction, items: 1, bytes: 900, spans: 4 };
+        ledger.accept(&load);
+        ledger.drop_held(&load, DropReason::NetworkError);
+        let reason = DiscardReason::NetworkError;
+        assert_eq!(
+            ledger.take_unreported(),
+            [
+                DiscardedItems { reason, category: Category::Transaction, quantity: 1 },
+                DiscardedItems { reason, category: Category::Span, quantity: 4 },
+            ]
+        );
+        assert_eq!((ledger.outcome().accepted(), ledger.outcome().dropped()), (1, 1));
+    }
+
+    #[test]
+    fn dropped_logs_are_reported_in_items_and_in_bytes() {
+        let mut ledger = Ledger::new(true);
+        let load = Load { lane: Lane::Log, items: 3, bytes: 700, spans: 0 };
+        ledger.accept(&load);
+        ledger.drop_held(&load, DropReason::QueueOverflow);
+        let reason = DiscardReason::QueueOverflow;
+        assert_eq!(
+            ledger.take_unreported(),
+            [
+                DiscardedItems { reason, category: Category::LogItem, quantity: 3 },
+                DiscardedItems { reason, category: Category::LogByte, quantity: 700 },
+            ]
+        );
+        assert_eq!(ledger.outcome().tally(Category::LogByte).dropped(), 700);
+    }
+
+    #[test]
+    fn a_report_that_did_not_arrive_is_merged_with_what_was_dropped_since() {
+        let mut ledger = Ledger::new(true);
+        ledger.discard(DropReason::SampleRate, Category::Transaction, 2);
+        let taken = ledger.take_unreported();
+        assert!(!ledger.has_unreported());
+        ledger.discard(DropReason::SampleRate, Category::Transaction, 5);
+        ledger.restore(&taken);
+        let again = ledger.take_unreported();
+        assert_eq!(again.iter().map(|items| items.quantity).collect::<Vec<_>>(), [7]);
+    }
+
+    #[test]
+    fn what_sentry_counted_itself_is_not_reported() {
+        let mut ledger = Ledger::new(true);
+        let load = Load { lane: Lane::Error, items: 1, bytes: 10, spans: 0 };
+        ledger.accept(&load);
+        ledger.drop_held(&load, DropReason::RateLimited);
+        assert!(!ledger.has_unreported());
+        assert_eq!(ledger.outcome().dropped_by(DropReason::RateLimited), 1);
+    }
+
+    #[test]
+    fn with_reports_off_drops_are_counted_and_nothing_is_kept_for_sentry() {
+        let mut ledger = Ledger::new(false);
+        ledger.discard(DropReason::BeforeSend, Category::Error, 1);
+        assert!(!ledger.has_unreported());
+        assert_eq!(ledger.outcome().dropped(), 1);
+    }
+}

@@ -1,0 +1,265 @@
+//! What became of everything that was handed over: accepted, sent, held, dropped and why.
+//! Exact in every snapshot: `accepted = sent + held + dropped`, for each category.
+
+use std::fmt;
+
+use crate::wire::{Category, DiscardReason};
+
+/// Categories whose tallies count whole items; [`Category::LogByte`] counts bytes of the same logs beside them.
+const ITEM_CATEGORIES: [Category; 4] = [Category::Error, Category::Transaction, Category::Span, Category::LogItem];
+
+/// The figures since the delivery started.
+///
+/// [`sent`](Self::sent) means that Sentry answered with a 2xx status. Sentry may still discard an item later (an HTTP
+/// 200 proves only that it arrived).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// From `flush` and `shutdown`: everything accepted before the call was sent or dropped in time.
+    /// From `outcome`: nothing is held.
+    pub complete: bool,
+    tallies: [Tally; CATEGORIES],
+}
+
+/// One category's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Handed over, whatever became of it afterwards.
+    pub accepted: u64,
+    /// Taken by Sentry with a 2xx answer.
+    pub sent: u64,
+    /// Waiting in a buffer, on its way, or waiting for its next try.
+    pub held: u64,
+    dropped: [u64; DropReason::ALL.len()],
+}
+
+/// Why items were dropped: Sentry's discard reasons, and two that are never reported to Sentry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// `queue_overflow`: the buffer was full, the oldest went.
+    QueueOverflow,
+    /// `cache_overflow`: the spool was full.
+    CacheOverflow,
+    /// `buffer_overflow`: too many spans in one item.
+    BufferOverflow,
+    /// `ratelimit_backoff`: Sentry had asked us to wait.
+    RatelimitBackoff,
+    /// `network_error`: Sentry could not be reached and there was no room to wait longer.
+    NetworkError,
+    /// `send_error`: Sentry refused it.
+    SendError,
+    /// `sample_rate`: not sampled.
+    SampleRate,
+    /// `before_send`: a hook dropped it.
+    BeforeSend,
+    /// `event_processor`: a processor dropped it.
+    EventProcessor,
+    /// `internal_sdk_error`: our own fault.
+    InternalSdkError,
+    /// `invalid`: it could not be represented.
+    Invalid,
+    /// `rate_limited`: answered with 429. Sentry has counted it, so it is in no client report.
+    RateLimited,
+    /// `after_shutdown`: handed over after `shutdown`.
+    AfterShutdown,
+}
+
+/// How many categories a tally is kept for.
+pub(super) const CATEGORIES: usize = Category::ALL.len();
+
+impl Outcome {
+    /// One category's figures. Those of [`Category::LogByte`] are in bytes of JSON. Those of [`Category::Span`] count
+    /// spans sent on their own, not the spans inside transactions.
+    #[must_use]
+    pub fn tally(&self, category: Category) -> &Tally {
+        &self.tallies[category as usize]
+    }
+
+    /// Items handed over: errors, transactions, spans and logs.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.sum(|tally| tally.accepted)
+    }
+
+    /// Items taken by Sentry.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sum(|tally| tally.sent)
+    }
+
+    /// Items still waiting.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.sum(|tally| tally.held)
+    }
+
+    /// Items dropped, for whatever reason.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.sum(Tally::dropped)
+    }
+
+    /// Items dropped for one reason.
+    #[must_use]
+    pub fn dropped_by(&self, reason: DropReason) -> u64 {
+        self.sum(|tally| tally.dropped_by(reason))
+    }
+
+    fn sum(&self, figure: impl Fn(&Tally) -> u64) -> u64 {
+        ITEM_CATEGORIES.iter().map(|category| figure(self.tally(*category))).sum()
+    }
+
+    pub(super) fn tally_mut(&mut self, category: Category) -> &mut Tally {
+        &mut self.tallies[category as usize]
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// For example `1200 sent, 0 held, 3 dropped (2 queue_overflow, 1 send_error)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sent, {} held, {} dropped", self.sent(), self.held(), self.dropped())?;
+        let mut separator = " (";
+        for reason in DropReason::ALL {
+            let count = self.dropped_by(reason);
+            if count > 0 {
+                write!(f, "{separator}{count} {reason}")?;
+                separator = ", ";
+            }
+        }
+        if separator == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+impl Tally {
+    /// Dropped, for whatever reason.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    /// Dropped for one reason.
+    #[must_use]
+    pub fn dropped_by(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize]
+    }
+
+    /// The reasons with a count.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().map(|reason| (reason, self.dropped_by(reason))).filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn count_dropped(&mut self, reason: DropReason, quantity: u64) {
+        self.dropped[reason as usize] += quantity;
+    }
+}
+
+impl DropReason {
+    /// Every reason, in the order of the variants.
+    pub const ALL: [Self; 13] = [
+        Self::QueueOverflow,
+        Self::CacheOverflow,
+        Self::BufferOverflow,
+        Self::RatelimitBackoff,
+        Self::NetworkError,
+        Self::SendError,
+        Self::SampleRate,
+        Self::BeforeSend,
+        Self::EventProcessor,
+        Self::InternalSdkError,
+        Self::Invalid,
+        Self::RateLimited,
+        Self::AfterShutdown,
+    ];
+
+    /// The name, as client reports spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueOverflow => "queue_overflow",
+            Self::CacheOverflow => "cache_overflow",
+            Self::BufferOverflow => "buffer_overflow",
+            Self::RatelimitBackoff => "ratelimit_backoff",
+            Self::NetworkError => "network_error",
+            Self::SendError => "send_error",
+            Self::SampleRate => "sample_rate",
+            Self::BeforeSend => "before_send",
+            Self::EventProcessor => "event_processor",
+            Self::InternalSdkError => "internal_sdk_error",
+            Self::Invalid => "invalid",
+            Self::RateLimited => "rate_limited",
+            Self::AfterShutdown => "after_shutdown",
+        }
+    }
+
+    /// The reason to report to Sentry, if it is one that Sentry should hear of.
+    #[must_use]
+    pub fn reported(self) -> Option<DiscardReason> {
+        Some(match self {
+            Self::QueueOverflow => DiscardReason::QueueOverflow,
+            Self::CacheOverflow => DiscardReason::CacheOverflow,
+            Self::BufferOverflow => DiscardReason::BufferOverflow,
+            Self::RatelimitBackoff => DiscardReason::RatelimitBackoff,
+            Self::NetworkError => DiscardReason::NetworkError,
+            Self::SendError => DiscardReason::SendError,
+            Self::SampleRate => DiscardReason::SampleRate,
+            Self::BeforeSend => DiscardReason::BeforeSend,
+            Self::EventProcessor => DiscardReason::EventProcessor,
+            Self::InternalSdkError => DiscardReason::InternalSdkError,
+            Self::Invalid => DiscardReason::Invalid,
+            Self::RateLimited | Self::AfterShutdown => return None,
+        })
+    }
+}
+
+impl From<DiscardReason> for DropReason {
+    fn from(reason: DiscardReason) -> Self {
+        match reason {
+            DiscardReason::QueueOverflow => Self::QueueOverflow,
+            DiscardReason::CacheOverflow => Self::CacheOverflow,
+            DiscardReason::BufferOverflow => Self::BufferOverflow,
+            DiscardReason::RatelimitBackoff => Self::RatelimitBackoff,
+            DiscardReason::NetworkError => Self::NetworkError,
+            DiscardReason::SendError => Self::SendError,
+            DiscardReason::SampleRate => Self::SampleRate,
+            DiscardReason::BeforeSend => Self::BeforeSend,
+            DiscardReason::EventProcessor => Self::EventProcessor,
+            DiscardReason::InternalSdkError => Self::InternalSdkError,
+            DiscardReason::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_place_and_survives_the_way_to_sentrys_reasons_and_back() {
+        for (place, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place, "{reason}");
+            if let Some(reported) = reason.reported() {
+                assert_eq!(DropReason::from(reported), reason);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sums_count_items_and_leave_bytes_out() {
+        let mut outcome = Outcome::default();
+        outcome.tally_mut(Category::LogItem).sent = 2;
+        outcome.tally_mut(Category::LogByte).sent = 2_000;
+        outcome.tally_mut(Category::Error).sent = 1;
+        outcome.tally_mut(Category::Error).count_dropped(DropReason::SendError, 3);
+        assert_eq!(outcome.sent(), 3);
+        assert_eq!(outcome.to_string(), "3 sent, 0 held, 3 dropped (3 send_error)");
+        assert_eq!(Outcome::default().to_string(), "0 sent, 0 held, 0 dropped");
+    }
+}
