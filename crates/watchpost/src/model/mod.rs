@@ -1,5 +1,6 @@
 //! What was observed: [`McpEvent`], one MCP request and its answer (seed 000).
 
+pub mod agentcat;
 mod id;
 mod mcp_event;
 mod trace_parent;

@@ -27,6 +27,10 @@ pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
     let key = Key::before(text, at)?;
     let class = key.class(bytes[at] == b'=')?;
     let start = skip_to_value(bytes, at + 1, bytes[at])?;
+    let is_filtered = |value: &[u8]| value.starts_with(MARKER.as_bytes());
+    if is_filtered(&bytes[start..]) {
+        return None;
+    }
 
     if let Some(quote) = opening_quote(text, start) {
         let inner_start = start + quote.len();
@@ -36,10 +40,11 @@ pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
             KeyClass::Strong | KeyClass::Header => true,
             KeyClass::Weak => !key.quote.is_empty() || bytes[at] == b'=' || looks_random(content),
         };
-        return (is_secret && !content.is_empty() && content != MARKER.as_bytes()).then(|| inner.into());
+        return (is_secret && !content.is_empty() && !is_filtered(content)).then(|| inner.into());
     }
-    let end = if matches!(bytes[start], b'{' | b'[') && !bytes[start..].starts_with(MARKER.as_bytes()) {
-        (class != KeyClass::Weak).then(|| end_of_structure(bytes, start))?
+    let is_json = !key.quote.is_empty();
+    let end = if is_json && matches!(bytes[start], b'{' | b'[') {
+        end_of_structure(bytes, start, key.quote)
     } else {
         end_of_plain(bytes, start, class)
     };
@@ -49,11 +54,11 @@ pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
     let is_secret = match class {
         KeyClass::Strong | KeyClass::Header => true,
         KeyClass::Weak if bytes[at] == b'=' => true,
-        KeyClass::Weak => looks_random(content.as_bytes()) && !(is_number && !key.quote.is_empty()),
+        KeyClass::Weak if is_json => !is_number,
+        KeyClass::Weak => looks_random(content.as_bytes()),
     };
     let is_prose = PROSE.iter().any(|word| word.eq_ignore_ascii_case(content));
-    let is_marked = content.starts_with(MARKER) && content.len() == MARKER.len();
-    (is_secret && !range.is_empty() && !is_prose && !is_marked).then_some(Finding { range, quote: key.quote })
+    (is_secret && !range.is_empty() && !is_prose).then_some(Finding { range, quote: key.quote })
 }
 
 /// The value of a command line flag, `--password VALUE`, whose second dash stands at `at`.
@@ -69,12 +74,13 @@ pub(super) fn flag_value(text: &str, at: usize) -> Option<Range<usize>> {
     }
     let end = end_of_plain(bytes, start, KeyClass::Strong);
     let content = &bytes[start..end];
-    (!content.is_empty() && !content.starts_with(b"-") && content != MARKER.as_bytes()).then_some(start..end)
+    (!content.is_empty() && !content.starts_with(b"-") && !bytes[start..].starts_with(MARKER.as_bytes()))
+        .then_some(start..end)
 }
 
 /// What stands before a separator.
 struct Key<'a> {
-    /// The last word, with the word before it where a single space joins them (`API key`).
+    /// The last word; of `API key` and `access token` both words.
     words: &'a str,
     /// The quotes around the key, with their backslashes; empty when there are none.
     quote: &'a str,
@@ -84,7 +90,7 @@ impl<'a> Key<'a> {
     fn before(text: &'a str, at: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut end = at;
-        while end > 0 && matches!(bytes[end - 1], b' ' | b':' | b'=') {
+        while end > 0 && (bytes[end - 1] == b' ' || bytes[at] == b'=' && matches!(bytes[end - 1], b':' | b'=')) {
             end -= 1;
         }
         // `headers["authorization"] = …`
@@ -104,8 +110,15 @@ impl<'a> Key<'a> {
         if start == end {
             return None;
         }
-        if start > floor && bytes[start - 1] == b' ' {
-            start = word_start(start - 1).min(start);
+        // The user of a URL is no key: `https://x-token-auth:…@host`.
+        if bytes[..start].ends_with(b"//") || bytes[..start].ends_with(b"\\/") {
+            return None;
+        }
+        let is_qualified = ["key", "keys", "token", "tokens"]
+            .iter()
+            .any(|word| bytes[start..end].eq_ignore_ascii_case(word.as_bytes()));
+        if is_qualified && start > floor && bytes[start - 1] == b' ' {
+            start = word_start(start - 1);
         }
         Some(Self { words: text.get(start..end)?, quote })
     }
@@ -126,7 +139,9 @@ const fn is_key_byte(byte: u8) -> bool {
 /// From behind the separator to the value: spaces, the rest of `==` and `=>`, and a line break before a quoted value.
 fn skip_to_value(bytes: &[u8], from: usize, separator: u8) -> Option<usize> {
     let mut at = from;
-    if separator == b':' && matches!(bytes.get(at), Some(b':' | b'=')) {
+    let rest = &bytes[at..];
+    // `a::b`, `a := b` (the `=` has its turn) and `scheme://…` (the URL rule has).
+    if separator == b':' && [&b":"[..], b"=", b"//", b"\\/"].iter().any(|no_value| rest.starts_with(no_value)) {
         return None;
     }
     while matches!(bytes.get(at), Some(b'=' | b'>')) {
@@ -151,26 +166,61 @@ fn opening_quote(text: &str, start: usize) -> Option<&str> {
     matches!(bytes.get(quote), Some(b'"' | b'\'' | b'`')).then(|| text.get(start..=quote)).flatten()
 }
 
-/// Where the quote that closes `quote` begins: the same sign, behind no more backslashes.
+/// How a quote behind a run of backslashes reads to a string whose own quotes have `level` backslashes (0 in JSON, 1 in
+/// JSON inside a JSON string, 3 inside two).
+#[derive(PartialEq, Eq)]
+enum QuoteSign {
+    /// An escaped quote: part of the string.
+    Inside,
+    /// The string's own quote.
+    Own,
+    /// A quote of a string around this one, with so many backslashes of its own.
+    Outer(usize),
+}
+
+impl QuoteSign {
+    const fn of(run: usize, level: usize) -> Self {
+        let rest = run % (2 * level + 2);
+        if rest == 2 * level + 1 {
+            Self::Inside
+        } else if rest == level {
+            Self::Own
+        } else {
+            Self::Outer(run % 2)
+        }
+    }
+}
+
+/// Where the quote that closes `quote` begins: its own kind, or that of a string around it.
 fn closing_quote(bytes: &[u8], from: usize, quote: &str) -> Option<usize> {
     let (&sign, backslashes) = quote.as_bytes().split_last()?;
+    let level = backslashes.len();
     let mut run = 0;
-    for (offset, byte) in bytes[from..].iter().enumerate() {
-        if *byte == sign && (run <= backslashes.len() || backslashes.is_empty() && run % 2 == 0) {
-            return Some(from + offset - run.min(backslashes.len()));
+    for (at, byte) in bytes.iter().enumerate().skip(from) {
+        if *byte == sign {
+            match QuoteSign::of(run, level) {
+                QuoteSign::Inside => {}
+                QuoteSign::Own => return Some(at - level),
+                QuoteSign::Outer(own) => return Some(at - own),
+            }
         }
         run = if *byte == b'\\' { run + 1 } else { 0 };
     }
     None
 }
 
-/// Where the object or array that begins at `start` ends; the end of the text when it does not.
-fn end_of_structure(bytes: &[u8], start: usize) -> usize {
-    let (mut depth, mut in_string, mut at) = (0_usize, false, start);
-    while let Some(byte) = bytes.get(at) {
+/// Where the object or array that begins at `start` ends, in JSON whose strings have `quote`; the end of the text, or of
+/// the string around it, when it is cut off.
+fn end_of_structure(bytes: &[u8], start: usize, quote: &str) -> usize {
+    let level = quote.len() - 1;
+    let (mut depth, mut in_string, mut run) = (0_usize, false, 0);
+    for (at, byte) in bytes.iter().enumerate().skip(start) {
         match byte {
-            b'\\' if in_string && bytes.get(at + 1) != Some(&b'"') => at += 1,
-            b'"' => in_string = !in_string,
+            b'"' => match QuoteSign::of(run, level) {
+                QuoteSign::Inside if in_string => {}
+                QuoteSign::Inside | QuoteSign::Own => in_string = !in_string,
+                QuoteSign::Outer(own) => return at - own,
+            },
             b'{' | b'[' if !in_string => depth += 1,
             b'}' | b']' if !in_string => {
                 depth -= 1;
@@ -180,15 +230,19 @@ fn end_of_structure(bytes: &[u8], start: usize) -> usize {
             }
             _ => {}
         }
-        at += 1;
+        run = if *byte == b'\\' { run + 1 } else { 0 };
     }
     bytes.len()
 }
 
 /// Where an unquoted value ends: at a separator, or for a header at the end of its line or quotes.
 fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass) -> usize {
-    let marked = if bytes[start..].starts_with(MARKER.as_bytes()) { MARKER.len() } else { 0 };
-    let from = start + marked;
+    let mut from = start;
+    // `token=Bearer …`: the scheme's credential belongs to the value.
+    let scheme = bytes[from..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if is_scheme(&bytes[from..from + scheme]) && bytes.get(from + scheme) == Some(&b' ') {
+        from += scheme + 1;
+    }
     let ends = |at: usize| match bytes[at] {
         b'\n' | b'\r' | b'"' | b'\'' | b'`' => true,
         b'\\' => matches!(bytes.get(at + 1), Some(b'"' | b'\'' | b'n' | b'r' | b't')),
@@ -198,6 +252,10 @@ fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass) -> usize {
         }
     };
     (from..bytes.len()).find(|at| ends(*at)).unwrap_or(bytes.len())
+}
+
+fn is_scheme(word: &[u8]) -> bool {
+    [&b"bearer"[..], b"basic", b"token", b"apikey"].iter().any(|scheme| scheme.eq_ignore_ascii_case(word))
 }
 
 fn trim_end(bytes: &[u8], range: Range<usize>) -> Range<usize> {

@@ -1,0 +1,347 @@
+//! Secrets never survive, clean text is never touched: examples of each rule, and properties over random surroundings.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use serde_json::json;
+use watchpost::{
+    model::{Actor, ContentBlock, ErrorInfo, McpEvent, StackFrame},
+    redact::{Capture, redact_event, redact_json, redact_text},
+};
+
+/// Each example: a text, and what must be left of it.
+#[rustfmt::skip]
+const EXAMPLES: &[(&str, &str)] = &[
+    // Vendor tokens
+    ("key sk-INPROPS here", "key [Filtered] here"),
+    ("sk-proj-abcDEF0123456789_-x", "[Filtered]"),
+    ("sk-ant-api03-abcdef", "[Filtered]"),
+    ("(ghp_abcdefghijklmnopqrstuvwxyz0123456789)", "([Filtered])"),
+    ("github_pat_11ABCDEFG0_abcdefghijkl", "[Filtered]"),
+    ("xoxb-1234567890-abcdefghij", "[Filtered]"),
+    ("AKIAIOSFODNN7EXAMPLE", "[Filtered]"),
+    ("AIzaSyA-1234567890abcdefghijklmnopqrstu", "[Filtered]"),
+    ("glpat-abcdEFGH1234_-xyz", "[Filtered]"),
+    ("//registry/:_authToken=npm_abcdefghijklmnopqrstuvwxyz0123456789", "//registry/:_authToken=[Filtered]"),
+    ("hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "[Filtered]"),
+    ("sk_live_abcdefgh12345678", "[Filtered]"),
+    ("SG.abcdefghijklmnopqrstuv.wxyzABCDEFGH", "[Filtered]"),
+    // JSON web tokens
+    ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl end", "jwt [Filtered] end"),
+    // Private keys
+    ("a -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- b", "a [Filtered] b"),
+    ("cut -----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk", "cut [Filtered]"),
+    ("secret=-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", "secret=[Filtered]\n"),
+    // Authorization schemes
+    ("failed with Bearer abc123DEF456", "failed with Bearer [Filtered]"),
+    ("header: bearer%20abc123DEF456", "header: bearer%20[Filtered]"),
+    ("Basic dXNlcjpwYXNzd29yZA==", "Basic [Filtered]"),
+    // URLs
+    ("postgres://app:hunter2@db.internal:5432/app", "postgres://[Filtered]@db.internal:5432/app"),
+    ("https://x-token-auth:abc@git.example/repo.git", "https://[Filtered]@git.example/repo.git"),
+    ("https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/2", "https://[Filtered]@o1.ingest.sentry.io/2"),
+    ("mysql://root:pa/ss@w0rd@db/x", "mysql://[Filtered]@db/x"),
+    (r"https:\/\/user:pass@host\/path", r"https:\/\/[Filtered]@host\/path"),
+    // Pairs
+    ("password=hunter2&user=ada", "password=[Filtered]&user=ada"),
+    ("PASSWORD = 'hunter 2'; next", "PASSWORD = '[Filtered]'; next"),
+    ("DB_PASSWORD=hunter2", "DB_PASSWORD=[Filtered]"),
+    ("api_key: canary", "api_key: [Filtered]"),
+    ("the API key: canary-1", "the API key: [Filtered]"),
+    ("?access_token=abc&page_token=next", "?access_token=[Filtered]&page_token=next"),
+    ("token: abcdef123456", "token: [Filtered]"),
+    ("token=Bearer abc", "token=[Filtered]"),
+    (r#"{"password":"hunter2","n":1}"#, r#"{"password":"[Filtered]","n":1}"#),
+    (r#"{"token": "abc"}"#, r#"{"token": "[Filtered]"}"#),
+    (r#"{"pwd":12345,"n":1}"#, r#"{"pwd":"[Filtered]","n":1}"#),
+    (r#"{"credentials":{"a":["x","}"]},"n":1}"#, r#"{"credentials":"[Filtered]","n":1}"#),
+    (r#"{"body":"{\"apiKey\":\"abc\",\"n\":1}"}"#, r#"{"body":"{\"apiKey\":\"[Filtered]\",\"n\":1}"}"#),
+    (r#"{"password": "a\"b", "n": 1}"#, r#"{"password": "[Filtered]", "n": 1}"#),
+    ("Authorization: Digest username=\"x\", response=y\nHost: a", "Authorization: [Filtered]\"x\", response=y\nHost: a"),
+    ("curl -H 'Authorization: token abc' https://a", "curl -H 'Authorization: [Filtered]' https://a"),
+    ("Cookie: a=b; session=c\r\nAccept: */*", "Cookie: [Filtered]\r\nAccept: */*"),
+    ("run --password hunter2 --verbose", "run --password [Filtered] --verbose"),
+    ("headers[\"authorization\"] = \"abc\"", "headers[\"authorization\"] = \"[Filtered]\""),
+    ("https://a/?X-Amz-Signature=0123abc&x=1", "https://a/?X-Amz-Signature=[Filtered]&x=1"),
+];
+
+/// Texts that look a little like secrets and are none.
+const CLEAN: &[&str] = &[
+    "",
+    "echo",
+    "tools/call",
+    "ses_2cACdTb4mCsXob5DIVAuk7LMzLm",
+    "evt_3MO4FbOtnyIbqnLJnrG2DBFFN9U",
+    "11111111-2222-4333-8444-555555555555",
+    "Echoing a unicode sample to verify 🐈 encoding",
+    "MCP error -32602: Tool does_not_exist not found",
+    "Input validation error: Invalid arguments for tool echo: Expected string, received number at text",
+    "SyntaxError: Unexpected token } in JSON at position 3",
+    "Unexpected token: Identifier",
+    "1 validation error for echoArguments\ntext\n  Input should be a valid string [type=string_type, input_type=dict]",
+    "input_tokens: 512, output_tokens=17, max_tokens: 4096",
+    "Password: must be at least eight characters",
+    "password: string; token: null; secret: undefined",
+    "task-1234567 risk-assessment disk-0001234 sk-learn sk-SK",
+    "Bearer authentication required; basic JavaScript knowledge; the bearer of bad news",
+    "https://example.com:8080/@scope/package@1.2.3?q=a:b@c",
+    "ssh://git@github.com/a/b.git and http://[::1]:8969/@x",
+    "file:///tmp/golden/node_modules/@modelcontextprotocol/sdk/dist/esm/server/mcp.js:287:42",
+    "author: Ada; monkey=1; keyboard: us; passage=long; public_key: abcdef123456",
+    "npm_config_registry=x npm_package_name",
+    "std::token::Token::new()",
+    "{\"token_count\":12,\"hasPassword\":true,\"auth_type\":\"oauth\",\"password\":null}",
+    "next_page_token=abcdef123456",
+    "žluťoučký kůň: příliš=ano",
+];
+
+#[test]
+fn each_rule_filters_its_secret_and_nothing_else() {
+    for (text, expected) in EXAMPLES {
+        assert_eq!(redact_text(text), *expected, "in {text}");
+    }
+}
+
+#[test]
+fn clean_texts_are_returned_borrowed() {
+    for text in CLEAN {
+        assert!(matches!(redact_text(text), Cow::Borrowed(_)), "{text:?} became {:?}", redact_text(text));
+    }
+}
+
+#[test]
+fn json_is_filtered_by_key_name_whatever_the_shape_of_the_value() {
+    let mut value = json!({
+        "password": "hunter2",
+        "nested": [{"apiKey": {"kid": 1}, "client_secret": ["a"], "pin_password": 1234}],
+        "token": "abc",
+        "sk-INPROPS0": "a secret in a key",
+        "text": "Bearer abc123DEF456",
+        "hasPassword": true, "secret": null, "token_count": 3, "auth": 7, "input_tokens": 512,
+    });
+    redact_json(&mut value);
+    assert_eq!(
+        value,
+        json!({
+            "password": "[Filtered]",
+            "nested": [{"apiKey": "[Filtered]", "client_secret": "[Filtered]", "pin_password": "[Filtered]"}],
+            "token": "[Filtered]",
+            "[Filtered]": "a secret in a key",
+            "text": "Bearer [Filtered]",
+            "hasPassword": true, "secret": null, "token_count": 3, "auth": 7, "input_tokens": 512,
+        })
+    );
+}
+
+const CANARY: &str = "ghp_CANARYCANARYCANARY";
+
+/// An event with the canary in every string it has.
+fn event_full_of(canary: &str) -> McpEvent {
+    let text = || Some(canary.to_owned());
+    let mut event = McpEvent {
+        event_id: canary.to_owned(),
+        session_id: text(),
+        project_id: text(),
+        event_type: Cow::Owned(canary.to_owned()),
+        resource_name: text(),
+        user_intent: text(),
+        protocol_version: text(),
+        request_id: text(),
+        mcp_session_id: text(),
+        tool_call_id: text(),
+        arguments: text(),
+        result: text(),
+        is_error: true,
+        ..McpEvent::default()
+    };
+    for side in [&mut event.server, &mut event.client] {
+        (side.name, side.title, side.version) = (text(), text(), text());
+    }
+    event.actor =
+        Some(Actor { id: text(), name: text(), data: Some(json!({"a": [canary], canary: 1, "password": "p"})) });
+    let frame = StackFrame {
+        filename: text(),
+        abs_path: text(),
+        function: text(),
+        module: text(),
+        context_line: text(),
+        ..StackFrame::default()
+    };
+    let error = ErrorInfo {
+        message: canary.to_owned(),
+        ty: text(),
+        data: text(),
+        stack: text(),
+        platform: text(),
+        frames: vec![frame],
+        content: vec![ContentBlock { ty: canary.to_owned(), text: text() }],
+        ..ErrorInfo::default()
+    };
+    event.error = Some(ErrorInfo { causes: vec![error.clone()], ..error });
+    event.tags = vec![(canary.to_owned(), "x".to_owned()), ("region".to_owned(), canary.to_owned())];
+    event.properties = vec![(canary.to_owned(), json!(1)), ("deep".to_owned(), json!({"a": {"b": canary}}))];
+    event
+}
+
+#[test]
+fn no_string_of_an_event_keeps_a_secret() {
+    let event = event_full_of(CANARY);
+    let redacted = redact_event(&event, Capture::ALL);
+    let dump = format!("{redacted:?}");
+    assert!(!dump.contains("CANARY"), "{dump}");
+    assert_eq!(dump.matches("[Filtered]").count(), format!("{event:?}").matches(CANARY).count() - 2 + 1, "{dump}");
+}
+
+#[test]
+fn a_session_id_that_is_a_secret_still_keeps_its_events_together() {
+    let event = event_full_of(CANARY);
+    let [first, second] = [0, 1].map(|_| redact_event(&event, Capture::ALL).into_owned());
+    assert_eq!(first.session_id, second.session_id);
+    assert_eq!(first.event_id, second.event_id);
+    assert!(first.session_id.is_some_and(|id| id.starts_with("ses_") && id.len() == 31));
+}
+
+#[test]
+fn tags_and_properties_are_filtered_by_their_key() {
+    let event = McpEvent {
+        tags: vec![("api_key".to_owned(), "plain".to_owned()), ("region".to_owned(), "eu".to_owned())],
+        properties: vec![("secret".to_owned(), json!({"a": 1})), ("flags".to_owned(), json!(["dark"]))],
+        ..McpEvent::default()
+    };
+    let redacted = redact_event(&event, Capture::SEED);
+    assert_eq!(redacted.tags[0].1, "[Filtered]");
+    assert_eq!(redacted.tags[1].1, "eu");
+    assert_eq!(redacted.properties[0].1, json!("[Filtered]"));
+    assert_eq!(redacted.properties[1].1, json!(["dark"]));
+}
+
+#[test]
+fn a_clean_event_is_not_copied() {
+    let event = McpEvent { resource_name: Some("echo".to_owned()), ..McpEvent::default() };
+    assert!(matches!(redact_event(&event, Capture::SEED), Cow::Borrowed(_)));
+}
+
+#[test]
+fn content_that_is_not_captured_is_dropped_and_metadata_is_kept() {
+    let event = event_full_of("some text");
+    let seed = redact_event(&event, Capture::SEED).into_owned();
+    assert_eq!((&seed.arguments, &seed.result), (&None, &None));
+    assert_eq!(seed.user_intent.as_deref(), Some("some text"));
+
+    let none = redact_event(&event, Capture::NONE).into_owned();
+    assert_eq!((&none.user_intent, &none.actor), (&None, &None));
+    let error = none.error.unwrap();
+    assert_eq!((error.message.as_str(), &error.data, &error.stack, error.content.len()), ("", &None, &None, 0));
+    assert_eq!(error.causes[0].message, "");
+    assert_eq!(error.frames[0].context_line, None);
+    assert_eq!(error.frames[0].function.as_deref(), Some("some text"));
+    assert_eq!(error.ty.as_deref(), Some("some text"));
+    assert!(none.is_error && none.resource_name.is_some());
+}
+
+/// A secret of some kind around `core`, which must not survive.
+fn secret(core: &str) -> impl Strategy<Value = String> + use<> {
+    let kinds = [
+        format!("sk-{core}"),
+        format!("ghp_{core}"),
+        format!("github_pat_{core}"),
+        format!("xoxb-{core}"),
+        format!("glpat-{core}"),
+        format!("AKIA{}", core.to_uppercase()),
+        format!("AIza{core}{core}"),
+        format!("npm_{core}{core}"),
+        format!("eyJhbGciOi.{core}.{core}"),
+        format!("-----BEGIN EC PRIVATE KEY-----\n{core}\n-----END EC PRIVATE KEY-----"),
+        format!("-----BEGIN PRIVATE KEY-----\\n{core}\\n-----END PRIVATE KEY-----"),
+        format!("Bearer {core}"),
+        format!("amqp://user:{core}@queue/x"),
+        format!("password={core}"),
+        format!("\"apiKey\": \"{core}\""),
+        format!("{{\\\"client_secret\\\":\\\"{core}\\\"}}"),
+        format!("Authorization: Token {core}\n"),
+        format!("--access-token {core}"),
+    ];
+    prop::sample::select(kinds.to_vec())
+}
+
+fn secret_with_core() -> impl Strategy<Value = (String, String)> {
+    "[a-z0-9]{8}[0-9][a-zA-Z0-9]{11}".prop_flat_map(|core| {
+        let canary = core.clone();
+        secret(&core).prop_map(move |secret| (secret, canary.clone()))
+    })
+}
+
+/// Any text; now and then one made of the rules' own pieces.
+fn surroundings() -> impl Strategy<Value = String> {
+    let pieces = [
+        "password",
+        "token",
+        "=",
+        ":",
+        " ",
+        "\"",
+        "\\\"",
+        "'",
+        "[Filtered]",
+        "{",
+        "}",
+        "Bearer ",
+        "https://",
+        "@",
+        "-----BEGIN ",
+        "\n",
+        "sk-",
+        "eyJ",
+        ".",
+        "a1B2c3D4",
+        "--",
+        "Authorization: ",
+        "https:\\/\\/",
+        "[",
+        "]",
+        ",",
+        ";",
+        "ž",
+    ];
+    prop_oneof![
+        ".{0,40}",
+        prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12).prop_map(|pieces| pieces.concat())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_secret_never_survives_in_any_surroundings(
+        before in surroundings(),
+        gap in prop::sample::select(vec![" ", "\n", "\"", "'", "(", ",", ">", "\t"]),
+        (secret, core) in secret_with_core(),
+        after in surroundings(),
+    ) {
+        let text = format!("{before}{gap}{secret} {after}");
+        let redacted = redact_text(&text);
+        prop_assert!(!redacted.contains(&core) && !redacted.contains(&core.to_uppercase()), "{text:?} became {redacted:?}");
+    }
+
+    #[test]
+    fn redacting_twice_is_redacting_once(text in surroundings(), (secret, _) in secret_with_core(), after in surroundings()) {
+        let once = redact_text(&format!("{text}{secret}{after}")).into_owned();
+        prop_assert_eq!(redact_text(&once), once.as_str());
+    }
+
+    #[test]
+    fn texts_of_plain_words_are_never_touched(text in "([A-Za-z]{1,12}|[0-9]{1,9}|[.,;!?()/ ]| ){0,30}") {
+        prop_assume!(!["AKIA", "ASIA", "AIza", "eyJ"].iter().any(|prefix| text.contains(prefix)));
+        prop_assert_eq!(redact_text(&text), text.as_str());
+    }
+
+    #[test]
+    fn json_stays_json(password in ".{0,20}", note in ".{0,20}", number: u32) {
+        let value = json!({"a": {"password": password, "note": note}, "secret": number, "list": [{"apiKey": [note, number]}]});
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap(), json!({"inner": value.to_string()}).to_string()] {
+            let redacted = redact_text(&text);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&redacted).is_ok(), "{text} became {redacted}");
+        }
+    }
+}
