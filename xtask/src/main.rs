@@ -20,6 +20,8 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(),
         Some("interop") => interop::run(&rest),
         Some("bench") => bench::run(&rest),
+        // Hidden: the wire tap that `interop` puts between real peers.
+        Some("tap") => interop::tap(&rest),
         _ => {
             print_usage();
             return ExitCode::from(2);

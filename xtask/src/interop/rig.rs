@@ -1,0 +1,152 @@
+//! What every check stands on: the built `watchpost`, the installed peers and a folder for what runs.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
+
+use super::{
+    install::{self, Kit},
+    peers::Session,
+    process,
+};
+use crate::Failure;
+
+/// The Python server and client, and the normaliser's script; run where they are in the repository.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop");
+/// A release build from nothing on two cores takes a few minutes.
+const BUILD_LIMIT: Duration = Duration::from_secs(1200);
+/// What would change what `watchpost` or a peer does.
+const FOREIGN_SETTINGS: &[&str] =
+    &["SENTRY_", "WATCHPOST_", "OTEL_", "DO_NOT_TRACK", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// See the module.
+pub(super) struct Rig {
+    interop: PathBuf,
+    runs: PathBuf,
+    watchpost: PathBuf,
+    tap: PathBuf,
+    sessions: OnceLock<Vec<Session>>,
+    // Held while the run lasts.
+    _lock: File,
+}
+
+impl Rig {
+    /// Builds `watchpost`, installs the peers, both at once, and empties the folder of what runs.
+    pub(super) fn set_up() -> Result<Self, Failure> {
+        let target = target_folder()?;
+        let interop = target.join("interop");
+        let runs = interop.join("runs");
+        fs::create_dir_all(&interop)?;
+        let lock = File::create(interop.join("lock"))?;
+        lock.try_lock().map_err(|_| format!("another interop run uses {}", interop.display()))?;
+        match fs::remove_dir_all(&runs) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => fs::create_dir_all(&runs)?,
+        }
+        thread::scope(|scope| {
+            let installing = scope.spawn(|| {
+                [Kit::Node, Kit::Python, Kit::Bugsink].into_iter().try_for_each(|kit| install::install(kit, &interop))
+            });
+            let built = build(&runs);
+            let installed = installing.join().map_err(|_| "the installation panicked")?;
+            built.and(installed)
+        })?;
+        // A module is resolved from where it lies.
+        fs::copy(Path::new(SCRIPTS).join("drive.mjs"), Kit::Node.folder(&interop).join("drive.mjs"))?;
+        Ok(Self {
+            watchpost: target.join("release").join(format!("watchpost{}", std::env::consts::EXE_SUFFIX)),
+            tap: std::env::current_exe()?,
+            interop,
+            runs,
+            sessions: OnceLock::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Where everything that runs leaves its output.
+    pub(super) fn runs(&self) -> &Path {
+        &self.runs
+    }
+
+    /// The installed packages' folder.
+    pub(super) fn kit(&self, kit: Kit) -> PathBuf {
+        kit.folder(&self.interop)
+    }
+
+    /// The Python that has the peers.
+    pub(super) fn python(&self) -> PathBuf {
+        Kit::Python.program(&self.interop, "python")
+    }
+
+    /// One of the repository's own scripts.
+    pub(super) fn script(&self, name: &str) -> PathBuf {
+        Path::new(SCRIPTS).join(name)
+    }
+
+    /// The `watchpost` command, with nothing in its environment that would change what it does.
+    pub(super) fn watchpost(&self) -> Command {
+        self.quiet(&self.watchpost)
+    }
+
+    /// `program`, likewise.
+    pub(super) fn quiet(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| FOREIGN_SETTINGS.iter().any(|foreign| name.starts_with(foreign))) {
+                command.env_remove(name);
+            }
+        }
+        command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&self.runs);
+        command
+    }
+
+    /// `server` behind the proxy with `options`, a wire tap on either side; the taps write to `{tape}-outer` and `{tape}-inner`.
+    pub(super) fn proxied(&self, options: &[String], tape: &Path, server: &[OsString]) -> Vec<OsString> {
+        let tap = |side: &str| {
+            let file = format!("{}-{side}", tape.display());
+            [self.tap.clone().into_os_string(), "tap".into(), file.into(), "--".into()]
+        };
+        let mut command = Vec::from(tap("outer"));
+        command.extend([self.watchpost.clone().into_os_string(), "mcp".into()]);
+        command.extend(options.iter().map(OsString::from));
+        command.push("--".into());
+        command.extend(tap("inner"));
+        command.extend_from_slice(server);
+        command
+    }
+
+    /// The recorded sessions of every pair of peers; run when first asked for.
+    pub(super) fn sessions(&self) -> Result<&[Session], Failure> {
+        if let Some(sessions) = self.sessions.get() {
+            return Ok(sessions);
+        }
+        let sessions = super::peers::run_all(self)?;
+        Ok(self.sessions.get_or_init(|| sessions))
+    }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn target_folder() -> Result<PathBuf, Failure> {
+    let output = cargo().args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| {
+        format!("cargo metadata: {error}{}", process::last_words(&String::from_utf8_lossy(&output.stderr)))
+    })?;
+    let folder = metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+    Ok(folder.into())
+}
+
+fn build(runs: &Path) -> Result<(), Failure> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--package", "watchpost-cli"]);
+    process::run_well("cargo build", &mut build, BUILD_LIMIT, &runs.join("build"))?;
+    Ok(())
+}
