@@ -13,8 +13,8 @@ pub(super) fn format_rfc3339(nanos: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
-/// RFC 3339 to nanoseconds. A space may stand for the `T`, the offset may be missing (UTC, as Relay reads it) and digits
-/// beyond nanoseconds are cut. `None` if it is no such text or outside of what an `i64` holds.
+/// RFC 3339 to nanoseconds. A space may stand for the `T`, the offset may be missing (UTC, as Relay reads it) and
+/// digits beyond nanoseconds are cut. `None` if it is no such text or outside of what an `i64` holds.
 pub(super) fn parse_rfc3339(text: &str) -> Option<i64> {
     let text = text.as_bytes();
     let (date, text) = text.split_at_checked(10)?;

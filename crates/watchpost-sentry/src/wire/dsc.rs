@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::{TraceId, json::JsonWriter, lenient, owned};
 
-/// The `trace` envelope header. Every value is a string on the wire. `sample_rand < sample_rate` if and only if sampled:
-/// decide with a `sample_rand` of six decimals, for that is what is written.
+/// The `trace` envelope header. Every value is a string on the wire. `sample_rand < sample_rate` if and only if
+/// sampled: decide with a `sample_rand` of six decimals, for that is what is written.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DynamicSamplingContext<'a> {
     /// The trace.
@@ -80,7 +80,8 @@ impl DynamicSamplingContext<'_> {
 
 /// Six decimals, cut and not rounded: 0.9999999 must not become 1.
 fn format_random(random: f64) -> String {
-    // A decimal such as 0.29 may lie just below its value; the tiny addition keeps the cut from taking a millionth off it.
+    // A decimal such as 0.29 may lie just below its value; the tiny addition keeps the cut from taking a millionth off
+    // it.
     let millionths = (random * 1e6 + 1e-6).floor().clamp(0.0, 999_999.0);
     format!("0.{millionths:06}")
 }

@@ -1,6 +1,6 @@
 //! Sentry's Data Source Name: where to send, and with which key.
-//! Source: Sentry's `authentication.mdx` ("Parsing the DSN"): `{scheme}://{key}[:{secret}]@{host}[:{port}]{path}/{project}`,
-//! every part a string.
+//! Source: Sentry's `authentication.mdx` ("Parsing the DSN"), every part a string:
+//! `{scheme}://{key}[:{secret}]@{host}[:{port}]{path}/{project}`.
 
 use std::{
     fmt,

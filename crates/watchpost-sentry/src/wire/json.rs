@@ -208,7 +208,8 @@ pub(super) fn write_array<T>(
     out.push(b']');
 }
 
-/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text needs no escape and is copied whole.
+/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text
+/// needs no escape and is copied whole.
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let mut text = text.as_bytes();
     while let Some(clean) = find_escape(text) {
@@ -224,8 +225,8 @@ fn find_escape(text: &[u8]) -> Option<usize> {
     has_escape(text).then(|| text.iter().position(|&byte| must_escape(byte))).flatten()
 }
 
-/// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text shorter
-/// than four bytes is looked at byte by byte.
+/// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text
+/// shorter than four bytes is looked at byte by byte.
 fn has_escape(text: &[u8]) -> bool {
     if let Some(last) = text.last_chunk() {
         let (words, _) = text.as_chunks();

@@ -60,7 +60,8 @@ names!(LogLevel, "log level", {
 impl Log<'_> {
     /// Appends the log as JSON. `severity_number` is left out: Sentry infers it from the level and does not store it.
     ///
-    /// The hot path: a third of what `serde_json` takes for the same log (`cargo bench -p watchpost-sentry --bench wire`).
+    /// The hot path: a third of what `serde_json` takes for the same log (`cargo bench -p watchpost-sentry --bench
+    /// wire`).
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"timestamp\":");
         self.timestamp.write_json(out);

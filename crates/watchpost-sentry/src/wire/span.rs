@@ -55,7 +55,8 @@ pub struct SpanV2<'a> {
     /// The name, low in cardinality.
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub name: Cow<'a, str>,
-    /// Whether it failed; details go into `sentry.status.message` and `error.type`. Read from JSON, an unknown one is `ok`.
+    /// Whether it failed; details go into `sentry.status.message` and `error.type`. Read from JSON, an unknown one is
+    /// `ok`.
     #[serde(default = "ok", deserialize_with = "status_or_ok")]
     pub status: SpanV2Status,
     /// Whether it is the root of its segment.

@@ -45,8 +45,8 @@ pub struct Transaction<'a> {
     pub data: Vec<(Cow<'a, str>, Value<'a>)>,
     /// Further contexts beside `trace`; one of that name is left out.
     pub contexts: Vec<(Cow<'a, str>, Value<'a>)>,
-    /// Tags, at most 200 characters a key or value. Relay loses an empty one and one with a newline, so the writer leaves
-    /// the former out and writes a space for the latter.
+    /// Tags, at most 200 characters a key or value. Relay loses an empty one and one with a newline, so the writer
+    /// leaves the former out and writes a space for the latter.
     pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Extra data.
     pub extra: Vec<(Cow<'a, str>, Value<'a>)>,

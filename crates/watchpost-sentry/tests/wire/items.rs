@@ -1,0 +1,501 @@
+//! Every item: the exact JSON of one, and that any one reads back the same.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use serde_json::json;
+use watchpost_sentry::wire::{
+    Attributes, Category, ClientReport, DiscardReason, DiscardedItems, DynamicSamplingContext, ErrorEvent, EventId,
+    Exception, Frame, Level, Log, LogLevel, Mechanism, SdkInfo, Span, SpanId, SpanLink, SpanStatus, SpanV2,
+    SpanV2Status, Timestamp, TraceId, Transaction, TransactionSource, User, Value,
+};
+
+use crate::arbitrary;
+
+const TRACE: TraceId = TraceId([0xab; 16]);
+const SPAN: SpanId = SpanId([0xcd; 8]);
+const PARENT: SpanId = SpanId([0xef; 8]);
+const EVENT: EventId = EventId([0x12; 16]);
+const START: Timestamp = Timestamp::from_nanos(1_700_000_000_250_000_999);
+const END: Timestamp = Timestamp::from_nanos(1_700_000_001_000_000_000);
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn log() -> Log<'static> {
+    Log {
+        timestamp: START,
+        trace_id: TRACE,
+        span_id: None,
+        event_id: None,
+        level: LogLevel::Warn,
+        body: "MCP tools/list".into(),
+        attributes: Attributes::new(),
+    }
+}
+
+fn transaction() -> Transaction<'static> {
+    Transaction {
+        event_id: EVENT,
+        name: "MCP tools/call: search".into(),
+        source: TransactionSource::Custom,
+        start: START,
+        end: END,
+        trace_id: TRACE,
+        span_id: SPAN,
+        parent_span_id: None,
+        op: "tools/call".into(),
+        status: SpanStatus::Ok,
+        origin: None,
+        data: Vec::new(),
+        contexts: Vec::new(),
+        tags: Vec::new(),
+        extra: Vec::new(),
+        user: None,
+        release: None,
+        environment: None,
+        sdk: None,
+        spans: Vec::new(),
+    }
+}
+
+fn error_event() -> ErrorEvent<'static> {
+    ErrorEvent {
+        event_id: EVENT,
+        timestamp: END,
+        level: Level::Error,
+        exceptions: Vec::new(),
+        fingerprint: Vec::new(),
+        transaction: None,
+        trace_id: TRACE,
+        span_id: SPAN,
+        parent_span_id: None,
+        op: None,
+        status: None,
+        contexts: Vec::new(),
+        tags: Vec::new(),
+        extra: Vec::new(),
+        user: None,
+        release: None,
+        environment: None,
+        sdk: None,
+        platform: "other".into(),
+    }
+}
+
+#[test]
+fn a_log_is_written_with_typed_attributes() {
+    let mut attributes = Attributes::with_capacity(8);
+    attributes.push("mcp.tool.name", "search \"docs\"");
+    attributes.push("count", 3);
+    attributes.push("duration_ms", 12.0);
+    attributes.push("is_error", false);
+    attributes.push("tags", vec!["a", "b"]);
+    attributes.push("bytes", u64::MAX);
+    attributes.push("ratio", f64::NAN);
+    attributes.push_some("absent", None::<&str>);
+    let log = Log { span_id: Some(SPAN), event_id: Some(EVENT), attributes, ..log() };
+    assert_eq!(
+        written(|out| log.write_json(out)),
+        concat!(
+            r#"{"timestamp":1700000000.250000,"trace_id":"abababababababababababababababab","#,
+            r#""span_id":"cdcdcdcdcdcdcdcd","event_id":"12121212121212121212121212121212","#,
+            r#""level":"warn","body":"MCP tools/list","attributes":{"#,
+            r#""mcp.tool.name":{"value":"search \"docs\"","type":"string"},"#,
+            r#""count":{"value":3,"type":"integer"},"#,
+            r#""duration_ms":{"value":12.0,"type":"double"},"#,
+            r#""is_error":{"value":false,"type":"boolean"},"#,
+            r#""tags":{"value":["a","b"],"type":"array"},"#,
+            r#""bytes":{"value":"18446744073709551615","type":"string"},"#,
+            r#""ratio":{"value":"NaN","type":"string"}}}"#,
+        )
+    );
+}
+
+#[test]
+fn an_attribute_set_twice_is_written_once_with_its_last_value() {
+    let mut attributes = Attributes::new();
+    attributes.push("a", 1);
+    attributes.push("b", 2);
+    attributes.push("a", 3);
+    assert_eq!(attributes.get("a"), Some(&3.into()));
+    let json = written(|out| attributes.write_json(out));
+    assert_eq!(json, r#"{"b":{"value":2,"type":"integer"},"a":{"value":3,"type":"integer"}}"#);
+}
+
+#[test]
+fn a_transaction_is_written_as_relay_wants_it() {
+    let span = Span {
+        trace_id: TRACE,
+        span_id: PARENT,
+        parent_span_id: Some(SPAN),
+        op: "mcp.server".into(),
+        description: Some("tools/call search".into()),
+        start: START,
+        end: END,
+        status: Some(SpanStatus::InternalError),
+        origin: Some("auto.ai.mcp_server".into()),
+        data: vec![("gen_ai.tool.name".into(), "search".into())],
+    };
+    let transaction = Transaction {
+        parent_span_id: Some(PARENT),
+        origin: Some("auto.ai.mcp_server".into()),
+        data: vec![("k".into(), Value::Null)],
+        contexts: vec![("mcp".into(), Value::Object(vec![("n".into(), 1.into())]))],
+        tags: vec![("tool".into(), "search".into())],
+        extra: vec![("list".into(), vec![1, 2].into())],
+        user: Some(User { id: Some("7".into()), ..User::default() }),
+        release: Some("1.0".into()),
+        environment: Some("production".into()),
+        sdk: Some(SdkInfo { name: "watchpost.rust".into(), version: "0.1.0".into() }),
+        spans: vec![span],
+        ..transaction()
+    };
+    let json: serde_json::Value = serde_json::from_str(&written(|out| transaction.write_json(out))).unwrap();
+    let trace_id = "abababababababababababababababab";
+    assert_eq!(
+        json,
+        json!({
+            "type": "transaction",
+            "event_id": "12121212121212121212121212121212",
+            "timestamp": 1_700_000_001.0,
+            "start_timestamp": 1_700_000_000.25,
+            "platform": "other",
+            "transaction": "MCP tools/call: search",
+            "transaction_info": {"source": "custom"},
+            "contexts": {
+                "trace": {
+                    "trace_id": trace_id,
+                    "span_id": "cdcdcdcdcdcdcdcd",
+                    "parent_span_id": "efefefefefefefef",
+                    "op": "tools/call",
+                    "status": "ok",
+                    "origin": "auto.ai.mcp_server",
+                    "data": {"k": null},
+                },
+                "mcp": {"n": 1},
+            },
+            "tags": {"tool": "search"},
+            "extra": {"list": [1, 2]},
+            "user": {"id": "7"},
+            "release": "1.0",
+            "environment": "production",
+            "sdk": {"name": "watchpost.rust", "version": "0.1.0"},
+            "spans": [{
+                "trace_id": trace_id,
+                "span_id": "efefefefefefefef",
+                "parent_span_id": "cdcdcdcdcdcdcdcd",
+                "op": "mcp.server",
+                "description": "tools/call search",
+                "start_timestamp": 1_700_000_000.25,
+                "timestamp": 1_700_000_001.0,
+                "status": "internal_error",
+                "origin": "auto.ai.mcp_server",
+                "data": {"gen_ai.tool.name": "search"},
+            }],
+        })
+    );
+}
+
+#[test]
+fn what_is_empty_is_left_out() {
+    let transaction = Transaction { user: Some(User::default()), ..transaction() };
+    assert_eq!(
+        written(|out| transaction.write_json(out)),
+        concat!(
+            r#"{"type":"transaction","event_id":"12121212121212121212121212121212","timestamp":1700000001.000000,"#,
+            r#""platform":"other","transaction":"MCP tools/call: search","contexts":{"trace":{"#,
+            r#""trace_id":"abababababababababababababababab","span_id":"cdcdcdcdcdcdcdcd","#,
+            r#""op":"tools/call","status":"ok"}},"#,
+            r#""start_timestamp":1700000000.250000,"transaction_info":{"source":"custom"},"spans":[]}"#,
+        )
+    );
+    let exception = Exception { ty: "ToolCallError".into(), value: "no such tool".into(), ..Exception::default() };
+    let event = ErrorEvent { exceptions: vec![exception], ..error_event() };
+    assert_eq!(
+        written(|out| event.write_json(out)),
+        concat!(
+            r#"{"event_id":"12121212121212121212121212121212","timestamp":1700000001.000000,"platform":"other","#,
+            r#""contexts":{"trace":{"trace_id":"abababababababababababababababab","span_id":"cdcdcdcdcdcdcdcd"}},"#,
+            r#""level":"error","exception":{"values":[{"type":"ToolCallError","value":"no such tool"}]}}"#,
+        )
+    );
+}
+
+#[test]
+fn nothing_ends_before_it_starts() {
+    let transaction = Transaction { start: END, end: START, ..transaction() };
+    let json: serde_json::Value = serde_json::from_str(&written(|out| transaction.write_json(out))).unwrap();
+    assert_eq!(json["timestamp"], json["start_timestamp"]);
+}
+
+#[test]
+fn tags_relay_would_lose_are_mended_or_left_out() {
+    let tags = [("a", "x\r\ny"), ("b", ""), ("", "c"), ("k\ney", "v"), ("a2", "first"), ("a2", "last")];
+    let tags = tags.map(|(key, value)| (key.into(), value.into())).to_vec();
+    let json: serde_json::Value =
+        serde_json::from_str(&written(|out| Transaction { tags, ..transaction() }.write_json(out))).unwrap();
+    assert_eq!(json["tags"], json!({"a": "x  y", "k ey": "v", "a2": "last"}));
+
+    let only_empty = Transaction { tags: vec![("b".into(), "".into())], ..transaction() };
+    assert!(!written(|out| only_empty.write_json(out)).contains("tags"));
+}
+
+#[test]
+fn a_second_trace_context_cannot_shadow_the_real_one() {
+    let forged = Value::Object(vec![("trace_id".into(), "0".into())]);
+    let transaction = Transaction { contexts: vec![("trace".into(), forged)], ..transaction() };
+    assert_eq!(written(|out| transaction.write_json(out)).matches(r#""trace":"#).count(), 1);
+}
+
+#[test]
+fn an_error_event_carries_exceptions_mechanism_and_frames() {
+    let exception = Exception {
+        ty: "ToolError".into(),
+        value: "boom".into(),
+        module: Some("tools".into()),
+        mechanism: Some(Mechanism {
+            ty: "auto.ai.mcp_server".into(),
+            handled: Some(false),
+            synthetic: Some(true),
+            exception_id: Some(1),
+            parent_id: Some(0),
+            data: vec![("error_type".into(), "tool_execution".into())],
+        }),
+        frames: vec![Frame {
+            filename: Some("a.py".into()),
+            abs_path: Some("/srv/a.py".into()),
+            function: Some("run".into()),
+            module: Some("a".into()),
+            lineno: Some(7),
+            colno: Some(3),
+            in_app: Some(true),
+            context_line: Some("    run()".into()),
+        }],
+    };
+    let event = ErrorEvent {
+        exceptions: vec![exception],
+        fingerprint: vec!["{{ default }}".into(), "search".into()],
+        transaction: Some("MCP tools/call: search".into()),
+        parent_span_id: Some(PARENT),
+        op: Some("mcp.server".into()),
+        status: Some(SpanStatus::InternalError),
+        ..error_event()
+    };
+    let json: serde_json::Value = serde_json::from_str(&written(|out| event.write_json(out))).unwrap();
+    assert_eq!(
+        json,
+        json!({
+            "event_id": "12121212121212121212121212121212",
+            "timestamp": 1_700_000_001.0,
+            "level": "error",
+            "platform": "other",
+            "transaction": "MCP tools/call: search",
+            "fingerprint": ["{{ default }}", "search"],
+            "contexts": {"trace": {
+                "trace_id": "abababababababababababababababab",
+                "span_id": "cdcdcdcdcdcdcdcd",
+                "parent_span_id": "efefefefefefefef",
+                "op": "mcp.server",
+                "status": "internal_error",
+            }},
+            "exception": {"values": [{
+                "type": "ToolError",
+                "value": "boom",
+                "module": "tools",
+                "mechanism": {
+                    "type": "auto.ai.mcp_server",
+                    "handled": false,
+                    "synthetic": true,
+                    "exception_id": 1,
+                    "parent_id": 0,
+                    "data": {"error_type": "tool_execution"},
+                },
+                "stacktrace": {"frames": [{
+                    "filename": "a.py",
+                    "abs_path": "/srv/a.py",
+                    "function": "run",
+                    "module": "a",
+                    "lineno": 7,
+                    "colno": 3,
+                    "in_app": true,
+                    "context_line": "    run()",
+                }]},
+            }]},
+        })
+    );
+}
+
+#[test]
+fn a_v2_span_uses_its_own_names() {
+    let mut attributes = Attributes::new();
+    attributes.push("sentry.op", "gen_ai.chat");
+    let link = SpanLink { trace_id: TRACE, span_id: PARENT, sampled: Some(true), attributes: Attributes::new() };
+    let span = SpanV2 {
+        trace_id: TRACE,
+        span_id: SPAN,
+        parent_span_id: None,
+        name: "chat gpt-4o".into(),
+        status: SpanV2Status::Error,
+        is_segment: true,
+        start: END,
+        end: START,
+        attributes,
+        links: vec![link],
+    };
+    assert_eq!(
+        written(|out| span.write_json(out)),
+        concat!(
+            r#"{"trace_id":"abababababababababababababababab","span_id":"cdcdcdcdcdcdcdcd","name":"chat gpt-4o","#,
+            r#""status":"error","is_segment":true,"#,
+            r#""start_timestamp":1700000001.000000,"end_timestamp":1700000001.000000,"#,
+            r#""attributes":{"sentry.op":{"value":"gen_ai.chat","type":"string"}},"#,
+            r#""links":[{"trace_id":"abababababababababababababababab","span_id":"efefefefefefefef","sampled":true}]}"#,
+        )
+    );
+}
+
+#[test]
+fn a_client_report_lists_what_was_discarded() {
+    let entry = DiscardedItems { reason: DiscardReason::QueueOverflow, category: Category::LogItem, quantity: 5 };
+    let report = ClientReport { timestamp: START, discarded: vec![entry] };
+    assert_eq!(
+        written(|out| report.write_json(out)),
+        concat!(
+            r#"{"timestamp":1700000000.250000,"discarded_events":["#,
+            r#"{"reason":"queue_overflow","category":"log_item","quantity":5}]}"#,
+        )
+    );
+}
+
+#[test]
+fn a_sampling_context_is_all_strings() {
+    let context = DynamicSamplingContext {
+        trace_id: TRACE,
+        public_key: "0123abcd".into(),
+        sample_rate: Some(0.25),
+        sample_rand: Some(0.999_999_9),
+        sampled: Some(false),
+        release: None,
+        environment: Some("production".into()),
+        transaction: None,
+        org_id: Some("42".into()),
+    };
+    assert_eq!(
+        written(|out| context.write_json(out)),
+        concat!(
+            r#"{"trace_id":"abababababababababababababababab","public_key":"0123abcd","sample_rate":"0.25","#,
+            r#""sample_rand":"0.999999","sampled":"false","environment":"production","org_id":"42"}"#,
+        )
+    );
+}
+
+#[test]
+fn what_other_sdks_write_is_understood() {
+    let event: ErrorEvent<'_> = serde_json::from_value(json!({
+        "event_id": "12121212-1212-1212-1212-121212121212",
+        "timestamp": "2023-11-14T22:13:21Z",
+        "level": "sample",
+        "platform": "node",
+        "exception": [{"type": "Error", "value": null, "stacktrace": {"frames": null}, "mechanism": null}, null],
+        "tags": [["a", 1], ["b", null], ["c"], null],
+        "user": {"id": 7, "ip_address": "{{auto}}"},
+        "release": null,
+        "contexts": {"trace": {"trace_id": "nonsense", "status": "weird"}, "os": null},
+        "fingerprint": "one",
+        "sdk": {"name": "sentry.javascript.node", "version": "10.0.0", "packages": []},
+        "breadcrumbs": [{"message": "unknown to us"}],
+    }))
+    .unwrap();
+    let expected = ErrorEvent {
+        exceptions: vec![Exception { ty: "Error".into(), ..Exception::default() }],
+        tags: vec![("a".into(), "1".into())],
+        user: Some(User { id: Some("7".into()), ..User::default() }),
+        fingerprint: vec!["one".into()],
+        sdk: Some(SdkInfo { name: "sentry.javascript.node".into(), version: "10.0.0".into() }),
+        platform: "node".into(),
+        trace_id: TraceId::default(),
+        span_id: SpanId::default(),
+        ..error_event()
+    };
+    assert_eq!(event, expected);
+
+    let log: Log<'_> = serde_json::from_value(json!({
+        "timestamp": 1_700_000_000.250_001,
+        "trace_id": null,
+        "level": "warning",
+        "body": 5,
+        "severity_number": 13,
+        "attributes": {
+            "whole": {"value": 3, "type": "double"},
+            "mixed": {"value": [1, "a", {"b": 2}], "type": "array"},
+            "object": {"value": {"a": 1}, "type": "string"},
+            "huge": {"value": 18_446_744_073_709_551_615_u64, "type": "integer"},
+            "bare": true,
+            "none": {"value": null, "type": "string"},
+        },
+    }))
+    .unwrap();
+    assert_eq!((log.level, log.body), (LogLevel::Info, Cow::Borrowed("5")));
+    assert_eq!(log.timestamp, Timestamp::from_nanos(1_700_000_000_250_001_000));
+    assert_eq!(log.attributes.get("whole"), Some(&3.0.into()));
+    assert_eq!(log.attributes.get("mixed"), Some(&vec!["1", "a", r#"{"b":2}"#].into()));
+    assert_eq!(log.attributes.get("object"), Some(&r#"{"a":1}"#.into()));
+    assert_eq!(log.attributes.get("huge"), Some(&"18446744073709551615".into()));
+    assert_eq!(log.attributes.get("bare"), Some(&true.into()));
+    assert_eq!(log.attributes.len(), 5);
+
+    let report: ClientReport = serde_json::from_value(json!({
+        "discarded_events": [
+            {"reason": "no_parent_span", "category": "span", "quantity": 1},
+            {"reason": "sample_rate", "category": "span", "quantity": 2},
+        ],
+    }))
+    .unwrap();
+    let known = DiscardedItems { reason: DiscardReason::SampleRate, category: Category::Span, quantity: 2 };
+    assert_eq!(report, ClientReport { timestamp: Timestamp::default(), discarded: vec![known] });
+}
+
+macro_rules! reads_back {
+    ($($name:ident: $item:ident, $type:ty;)+) => {
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(64))]
+
+            $(
+                #[test]
+                fn $name(item in arbitrary::$item()) {
+                    let json = written(|out| item.write_json(out));
+                    let read: $type = serde_json::from_str(&json).unwrap();
+                    prop_assert_eq!(&read, &item);
+                    prop_assert_eq!(read, item.into_owned());
+                }
+            )+
+        }
+    };
+}
+
+reads_back! {
+    any_log_reads_back_the_same: log, Log<'static>;
+    any_span_reads_back_the_same: span, Span<'static>;
+    any_v2_span_reads_back_the_same: span_v2, SpanV2<'static>;
+    any_transaction_reads_back_the_same: transaction, Transaction<'static>;
+    any_error_event_reads_back_the_same: error_event, ErrorEvent<'static>;
+    any_client_report_reads_back_the_same: client_report, ClientReport;
+    any_sampling_context_reads_back_the_same: sampling_context, DynamicSamplingContext<'static>;
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_read_as_an_item_or_refused_without_panic(members in arbitrary::members()) {
+        let json = written(|out| Value::Object(members).write_json(out));
+        let _ = serde_json::from_str::<Log<'_>>(&json);
+        let _ = serde_json::from_str::<SpanV2<'_>>(&json);
+        let _ = serde_json::from_str::<Transaction<'_>>(&json);
+        let _ = serde_json::from_str::<ErrorEvent<'_>>(&json);
+        let _ = serde_json::from_str::<ClientReport>(&json);
+        let _ = serde_json::from_str::<DynamicSamplingContext<'_>>(&json);
+    }
+}
