@@ -1,0 +1,113 @@
+//! Takes envelopes in: `POST /api/{project}/envelope/` as Sentry does, `POST /stream` as Spotlight does.
+//! Answers once everything is queued for the writer; a full queue makes the sender wait. Hot path: small plain envelopes are
+//! read where they arrive, others on a thread of their own.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use watchpost_sentry::wire::Timestamp;
+
+use super::body::{Collected, collect};
+use super::{App, Failure};
+use crate::inert::clip;
+use crate::ingest::{Damage, Origin, Reading, read_envelope};
+
+/// Plain envelopes up to this size are read at once; reading 64 KiB takes less than a millisecond.
+const AT_ONCE_BYTES: usize = 64 * 1024;
+
+/// Characters of a project id that are kept.
+const PROJECT_CHARS: usize = 64;
+
+/// The project of what comes by Spotlight's route, which has none.
+const STREAM_PROJECT: &str = "spotlight";
+
+pub(super) async fn receive(
+    State(app): State<App>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    take_in(&app, clip(&project, PROJECT_CHARS), &headers, body).await
+}
+
+pub(super) async fn receive_stream(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    take_in(&app, STREAM_PROJECT, &headers, body).await
+}
+
+async fn take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Response, Failure> {
+    let result = try_take_in(app, project, headers, body).await;
+    if matches!(result, Err(_) | Ok(Taken { damage: Some(_), .. })) {
+        app.store.count_rejected();
+    }
+    let taken = result?;
+    match taken.damage {
+        None => Ok(match taken.event_id {
+            Some(id) => Json(json!({ "id": id })).into_response(),
+            // An envelope of logs has no id; Relay answers so too.
+            None => Json(json!({})).into_response(),
+        }),
+        Some(damage @ Damage::TooLarge { .. }) => Err(Failure::TooLarge(damage.to_string())),
+        Some(damage @ Damage::Encoding(_)) => Err(Failure::UnsupportedEncoding(damage.to_string())),
+        Some(damage @ Damage::Malformed(_)) => {
+            let kept = match taken.kept {
+                0 => String::new(),
+                1 => " (1 item before it was kept)".to_owned(),
+                kept => format!(" ({kept} items before it were kept)"),
+            };
+            Err(Failure::BadRequest(format!("{damage}{kept}")))
+        }
+    }
+}
+
+/// What was taken in.
+struct Taken {
+    event_id: Option<watchpost_sentry::wire::EventId>,
+    kept: usize,
+    damage: Option<Damage>,
+}
+
+async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
+    let limit = app.shared.max_envelope_bytes;
+    let origin = Origin { project: Arc::from(project), received_at: Timestamp::now() };
+    let encodings = content_encodings(headers)?;
+    let collected = collect(app, headers, body, limit).await?;
+    if encodings.is_empty() && collected.bytes.len() <= AT_ONCE_BYTES {
+        return queue(app, read_envelope(&collected.bytes, "", &origin, limit)).await;
+    }
+    // Held until the records are queued: what a decoder made is memory too.
+    let _decoder = app.shared.decoders.acquire().await.map_err(|_| Failure::Busy)?;
+    let read = move || {
+        let Collected { bytes, _share } = collected;
+        read_envelope(&bytes, &encodings, &origin, limit)
+    };
+    let reading = tokio::task::spawn_blocking(read).await.map_err(|_| Failure::Internal)?;
+    queue(app, reading).await
+}
+
+async fn queue(app: &App, reading: Reading) -> Result<Taken, Failure> {
+    let kept = reading.records.len();
+    app.store.queue(reading.records).await?;
+    Ok(Taken { event_id: reading.event_id, kept, damage: reading.damage })
+}
+
+/// All `Content-Encoding` values in one, in the order in which they were applied.
+fn content_encodings(headers: &HeaderMap) -> Result<String, Failure> {
+    let mut encodings = String::new();
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let value = value.to_str().map_err(|_| Failure::BadRequest("the content encoding is not text".to_owned()))?;
+        if !encodings.is_empty() {
+            encodings.push(',');
+        }
+        encodings.push_str(value);
+    }
+    Ok(encodings)
+}

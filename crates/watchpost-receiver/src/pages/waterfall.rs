@@ -1,0 +1,148 @@
+//! The waterfall of a trace: spans in tree order, each with its place in time.
+
+use std::collections::{HashMap, HashSet};
+
+use maud::{Markup, html};
+use watchpost_sentry::wire::SpanId;
+
+use super::parts::{NAME_CHARS, duration, or_dash, outside, raw_item, status};
+use crate::store::{SpanEntry, TraceDetail};
+
+/// Steps of indentation; deeper spans stay at the last.
+const MAX_INDENT: usize = 12;
+
+pub(super) fn waterfall(detail: &TraceDetail) -> Markup {
+    let spans = &detail.spans;
+    let end = spans.iter().map(|span| span.offset_ms + span.duration_ms).fold(0.0, f64::max);
+    let begin = spans.iter().map(|span| span.offset_ms).fold(f64::INFINITY, f64::min);
+    html! {
+        section.card aria-label="Spans" {
+            div.span.columns aria-hidden="true" {
+                span { "Span" } span { "Operation" } span { "Status" } span.number { "Duration" } span { "Timeline" }
+            }
+            ol #spans.events data-live="rows" {
+                @for (span, depth) in in_tree_order(spans) { (row(span, depth, begin, end)) }
+            }
+        }
+    }
+}
+
+fn row(span: &SpanEntry, depth: usize, begin: f64, end: f64) -> Markup {
+    let class = format!("name depth-{}", depth.min(MAX_INDENT));
+    html! {
+        li id={ "span-" (span.item) "-" (span.position) } {
+            details {
+                summary.span {
+                    span class=(class) { (outside(if span.name.is_empty() { "(no name)" } else { &span.name }, NAME_CHARS)) }
+                    span.op { code { (or_dash(span.op.as_deref())) } }
+                    span.state { (status(span.status.as_deref(), span.is_error)) }
+                    span.number { (duration(Some(span.duration_ms))) }
+                    span.bar { (bar(span, begin, end)) }
+                }
+                div.inside {
+                    dl.facts {
+                        @if let Some(id) = span.span_id { div { dt { "Span" } dd.id { (id) } } }
+                        @if let Some(parent) = span.parent_span_id { div { dt { "Parent" } dd.id { (parent) } } }
+                        div { dt { "Starts after" } dd { (duration(Some(span.offset_ms - begin))) } }
+                    }
+                    (raw_item(if span.position > 0 { "The transaction it came in" } else { "What Sentry received" }, span.item))
+                }
+            }
+        }
+    }
+}
+
+fn bar(span: &SpanEntry, begin: f64, end: f64) -> Markup {
+    let scale = if end > begin { 100.0 / (end - begin) } else { 0.0 };
+    // Half a percent at least, so that a short span can be seen.
+    let width = (span.duration_ms * scale).clamp(0.5, 100.0);
+    let left = ((span.offset_ms - begin) * scale).clamp(0.0, 100.0 - width);
+    html! {
+        svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
+            rect.bad[span.is_error] x=(format!("{left:.2}")) width=(format!("{width:.2}")) height="4" rx="0.6" {}
+        }
+    }
+}
+
+/// The spans with their depths, parents before children, siblings by time; a span whose parent is not there is a root.
+/// Parents that form a circle do not hang it: each span is visited once.
+fn in_tree_order(spans: &[SpanEntry]) -> Vec<(&SpanEntry, usize)> {
+    let known: HashSet<SpanId> = spans.iter().filter_map(|span| span.span_id).collect();
+    let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
+    let mut roots = Vec::new();
+    for (at, span) in spans.iter().enumerate() {
+        match span.parent_span_id {
+            Some(parent) if known.contains(&parent) && span.span_id != Some(parent) => {
+                children.entry(parent).or_default().push(at);
+            }
+            _ => roots.push(at),
+        }
+    }
+    let mut ordered = Vec::with_capacity(spans.len());
+    let mut stack: Vec<(usize, usize)> = roots.into_iter().rev().map(|at| (at, 0)).collect();
+    let mut seen = vec![false; spans.len()];
+    let mut visit = |stack: &mut Vec<(usize, usize)>| {
+        while let Some((at, depth)) = stack.pop() {
+            let (Some(span), Some(seen)) = (spans.get(at), seen.get_mut(at)) else { continue };
+            if std::mem::replace(seen, true) {
+                continue;
+            }
+            ordered.push((span, depth));
+            let below = span.span_id.and_then(|id| children.get(&id));
+            stack.extend(below.into_iter().flatten().rev().map(|at| (*at, depth + 1)));
+        }
+    };
+    visit(&mut stack);
+    // What is left hangs in a circle of parents.
+    for at in 0..spans.len() {
+        stack.push((at, 0));
+        visit(&mut stack);
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use watchpost_sentry::wire::{SpanId, Timestamp};
+
+    use super::in_tree_order;
+    use crate::store::SpanEntry;
+
+    fn span(id: u8, parent: Option<u8>) -> SpanEntry {
+        SpanEntry {
+            item: i64::from(id),
+            position: 0,
+            span_id: Some(SpanId([id; 8])),
+            parent_span_id: parent.map(|id| SpanId([id; 8])),
+            kind: "span".to_owned(),
+            op: None,
+            name: String::new(),
+            started: Timestamp::default(),
+            offset_ms: 0.0,
+            duration_ms: 0.0,
+            status: None,
+            is_error: false,
+        }
+    }
+
+    fn order(spans: &[SpanEntry]) -> Vec<(i64, usize)> {
+        in_tree_order(spans).into_iter().map(|(span, depth)| (span.item, depth)).collect()
+    }
+
+    #[test]
+    fn children_follow_their_parents() {
+        let spans = [span(1, None), span(2, None), span(3, Some(1)), span(4, Some(3)), span(5, Some(1))];
+        assert_eq!(order(&spans), [(1, 0), (3, 1), (4, 2), (5, 1), (2, 0)]);
+    }
+
+    #[test]
+    fn a_span_without_its_parent_is_a_root() {
+        assert_eq!(order(&[span(1, Some(9)), span(2, Some(1))]), [(1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn circles_and_repeated_ids_end() {
+        assert_eq!(order(&[span(1, Some(2)), span(2, Some(1)), span(3, Some(3))]), [(3, 0), (1, 0), (2, 1)]);
+        assert_eq!(order(&[span(1, None), span(1, None), span(2, Some(1))]).len(), 3);
+    }
+}
