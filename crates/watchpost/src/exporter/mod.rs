@@ -1,1 +1,39 @@
-//! exporter
+//! Redaction, mapping and delivery in one handle: what captures hand their events to.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use watchpost::{exporter::{McpExporter, SentryConfig}, model::{McpEvent, event_id, session_id}};
+//! use watchpost_sentry::wire::Timestamp;
+//!
+//! let config = SentryConfig::default()
+//!     .with_dsn("https://key@o123456.ingest.sentry.io/789")
+//!     .with_environment("production")
+//!     .with_release("1.0.0")
+//!     .with_tracing(true);
+//! let exporter = McpExporter::new(config)?;
+//!
+//! let now = Timestamp::now();
+//! exporter.export(&McpEvent {
+//!     event_id: event_id(now),
+//!     session_id: Some(session_id(now)),
+//!     event_type: "tools/call".into(),
+//!     resource_name: Some("echo".to_owned()),
+//!     timestamp: now,
+//!     ..McpEvent::default()
+//! });
+//! let outcome = exporter.shutdown(Duration::from_secs(2));
+//! assert!(outcome.complete, "{outcome:?}");
+//! # Ok::<(), watchpost::exporter::ExporterError>(())
+//! ```
+
+mod config;
+mod error;
+mod mcp;
+mod switch;
+
+pub use self::{
+    config::{ExporterType, SentryConfig},
+    error::ExporterError,
+    mcp::McpExporter,
+};
+pub use crate::mapping::{Profile, TraceMode};

@@ -1,1 +1,17 @@
-//! mapping
+//! From what was observed to what Sentry gets: the seeds' tables, one module a seed. Mapping is pure: no clock, no
+//! randomness, no I/O, so each row of a table is a unit test, and the same event always becomes the same bytes.
+//!
+//! * [`mcp`]: an [`McpEvent`](crate::model::McpEvent) to its log, transaction and error event (seed 000).
+//! * [`Settings`]: what the host configured, checked once.
+
+mod limit;
+pub mod mcp;
+mod sampling;
+mod settings;
+mod stack;
+mod template;
+
+pub use self::{
+    sampling::{Sampling, sample_rand},
+    settings::{Profile, Settings, TraceMode, UnknownSetting},
+};

@@ -1,0 +1,81 @@
+//! Seed 000, "Tags": what transactions and error events can be filtered and grouped by.
+
+use std::borrow::Cow;
+
+use crate::{
+    mapping::{
+        Settings,
+        limit::{self, cut_cow},
+    },
+    model::McpEvent,
+};
+
+/// A tag's value, if the event has it.
+type Text = for<'a> fn(&'a McpEvent, &'a Settings) -> Option<&'a str>;
+
+#[rustfmt::skip]
+const TAGS: &[(&str, Text)] = &[
+    // tag           value                                                        AgentCat field            condition
+    ("environment",  |_, settings| Some(settings.environment())),              // environment config        always
+    ("release",      |_, settings| settings.release()),                        // release config            if configured
+    ("event_type",   |event, _| Some(&event.event_type)),                      // event_type                always
+    ("resource",     |event, _| event.resource_name.as_deref()),               // resource_name             if available
+    ("server_name",  |event, _| event.server.name.as_deref()),                 // server_name               if available
+    ("client_name",  |event, _| event.client.name.as_deref()),                 // client_name               if available
+    ("actor_id",     |event, _| event.actor.as_ref()?.id.as_deref()),          // identify_actor_given_id   if user identified
+];
+
+/// A tag as the wire takes it.
+pub(super) type Tag<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The seed's tags, then the host's own; a tag of the host never replaces one of the seed's.
+pub(super) fn tags<'a>(event: &'a McpEvent, settings: &'a Settings) -> Vec<Tag<'a>> {
+    let mut tags = Vec::with_capacity(TAGS.len() + event.tags.len() + 1);
+    for (name, text) in TAGS {
+        if let Some(value) = text(event, settings).and_then(tag_value) {
+            tags.push((Cow::Borrowed(*name), value));
+        }
+    }
+    tags.extend(own_tags(event));
+    tags
+}
+
+/// The host's own tags, without those the seed names and those that would be empty.
+pub(super) fn own_tags(event: &McpEvent) -> impl Iterator<Item = Tag<'_>> {
+    event.tags.iter().filter_map(|(key, value)| {
+        let key = tag_key(key)?;
+        let is_free = TAGS.iter().all(|(name, _)| *name != key);
+        Some((key, tag_value(value)?)).filter(|_| is_free)
+    })
+}
+
+/// A key of letters, digits, `_`, `.`, `:` and `-`; Relay refuses any other character.
+fn tag_key(key: &str) -> Option<Cow<'_, str>> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | ':' | '-');
+    let key = key.trim();
+    let key = if key.chars().all(is_allowed) {
+        Cow::Borrowed(key)
+    } else {
+        let replaced = key.chars().map(|character| if is_allowed(character) { character } else { '_' });
+        Cow::Owned(replaced.collect())
+    };
+    // Relay also refuses `…`, so a long key just ends.
+    (!key.is_empty()).then(|| match key {
+        Cow::Borrowed(key) => Cow::Borrowed(&key[..key.len().min(limit::TAG)]),
+        Cow::Owned(mut key) => {
+            key.truncate(limit::TAG);
+            Cow::Owned(key)
+        }
+    })
+}
+
+/// A value that is not empty, of one line, of at most 200 characters: what Relay keeps.
+pub(super) fn tag_value(value: &str) -> Option<Cow<'_, str>> {
+    let value = value.trim();
+    let line = if value.contains(['\n', '\r']) {
+        Cow::Owned(value.replace("\r\n", " ").replace(['\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(value)
+    };
+    (!line.is_empty()).then(|| cut_cow(line, limit::TAG))
+}

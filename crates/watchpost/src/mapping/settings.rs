@@ -1,0 +1,291 @@
+//! What the host configured, as far as the mapping needs it. Names that Relay would throw away are recognised here, once.
+//! Source: Relay's release and environment rules, tried against `sentry-relay` 0.10.
+
+use std::{borrow::Cow, str::FromStr};
+
+use serde::Deserialize;
+use watchpost_sentry::wire::{DynamicSamplingContext, SdkInfo, TraceId};
+
+use super::{Sampling, limit::cut};
+
+/// The environment when none is configured, as in seed 000.
+const DEFAULT_ENVIRONMENT: &str = "production";
+/// Longest environment Relay keeps, in characters.
+const MAX_ENVIRONMENT: usize = 64;
+/// Longest release Relay keeps, in bytes.
+const MAX_RELEASE: usize = 249;
+
+/// How closely the items follow Sentry's own schemas where the seed says more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Profile {
+    /// Everything seed 000 lists, also a log's `event_id`, which Sentry's log schema does not have.
+    #[default]
+    Seed,
+    /// Only what Sentry's schemas have; a log's event id stays as an attribute.
+    Strict,
+}
+
+/// Which trace an event belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TraceMode {
+    /// One trace per session, from a hash of the session id (seed 000). An incoming trace parent is kept as attributes.
+    #[default]
+    Session,
+    /// The caller's trace when a valid trace parent came in: its trace id, its span as parent, its sampling decision.
+    /// Otherwise as [`Session`](Self::Session).
+    Propagated,
+    /// One trace per event, from a hash of the event id; for sessions that last for days. An incoming trace parent is kept as
+    /// attributes.
+    Call,
+}
+
+/// What the mapping needs to know beside the event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    environment: Cow<'static, str>,
+    release: Option<String>,
+    release_is_accepted: bool,
+    pub(super) sdk: SdkInfo,
+    pub(super) profile: Profile,
+    pub(super) trace: TraceMode,
+    pub(super) tracing_enabled: bool,
+    pub(super) traces_sample_rate: f64,
+    public_key: String,
+    org_id: Option<String>,
+}
+
+/// A name that is none of an enum's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is none of {expected}")]
+pub struct UnknownSetting {
+    name: String,
+    expected: &'static str,
+}
+
+impl FromStr for Profile {
+    type Err = UnknownSetting;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSetting> {
+        match name {
+            "seed" => Ok(Self::Seed),
+            "strict" => Ok(Self::Strict),
+            _ => Err(UnknownSetting { name: name.to_owned(), expected: "seed, strict" }),
+        }
+    }
+}
+
+impl FromStr for TraceMode {
+    type Err = UnknownSetting;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSetting> {
+        match name {
+            "session" => Ok(Self::Session),
+            "propagated" => Ok(Self::Propagated),
+            "call" => Ok(Self::Call),
+            _ => Err(UnknownSetting { name: name.to_owned(), expected: "session, propagated, call" }),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// Environment `production`, no release, no tracing, every trace sampled once tracing is on.
+    fn default() -> Self {
+        Self {
+            environment: Cow::Borrowed(DEFAULT_ENVIRONMENT),
+            release: None,
+            release_is_accepted: false,
+            sdk: SdkInfo { name: Cow::Borrowed("watchpost.rust"), version: Cow::Borrowed(env!("CARGO_PKG_VERSION")) },
+            profile: Profile::default(),
+            trace: TraceMode::default(),
+            tracing_enabled: false,
+            traces_sample_rate: 1.0,
+            public_key: String::new(),
+            org_id: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Sets the environment. Relay throws one away that is empty, `none`, `.`, longer than 64 characters or has a slash or a
+    /// control character in it: what can be saved is (`feature/x` becomes `feature-x`), the rest becomes `production`.
+    #[must_use]
+    pub fn with_environment(mut self, environment: &str) -> Self {
+        self.environment = accepted_environment(environment);
+        self
+    }
+
+    /// Sets the release. One that Relay throws away (`latest`, `.`, `..`, longer than 249 bytes, with a slash, a backslash or
+    /// a control character) stays as the seed's tag and attribute, and is left out where Sentry would read a release.
+    #[must_use]
+    pub fn with_release(mut self, release: &str) -> Self {
+        let release = release.trim();
+        self.release = Some(release.to_owned()).filter(|release| !release.is_empty());
+        self.release_is_accepted = is_accepted_release(release);
+        self
+    }
+
+    /// Sets whether transactions are sent. Off by default, as in the seed.
+    #[must_use]
+    pub const fn with_tracing(mut self, enabled: bool) -> Self {
+        self.tracing_enabled = enabled;
+        self
+    }
+
+    /// Sets which share of the traces is sent as transactions, 0 to 1; a number outside is moved to the nearer end and one
+    /// that is none counts as 1. Logs and error events are never sampled.
+    #[must_use]
+    pub const fn with_traces_sample_rate(mut self, rate: f64) -> Self {
+        self.traces_sample_rate = if rate.is_nan() { 1.0 } else { rate.clamp(0.0, 1.0) };
+        self
+    }
+
+    /// Sets the profile.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Sets which trace an event belongs to.
+    #[must_use]
+    pub const fn with_trace(mut self, trace: TraceMode) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Sets the SDK named in every item.
+    #[must_use]
+    pub fn with_sdk(mut self, sdk: SdkInfo) -> Self {
+        self.sdk = sdk;
+        self
+    }
+
+    /// Sets what the sampling context says of the project: the DSN's public key and organisation.
+    #[must_use]
+    pub fn with_project(mut self, public_key: &str, org_id: Option<&str>) -> Self {
+        public_key.clone_into(&mut self.public_key);
+        self.org_id = org_id.map(str::to_owned);
+        self
+    }
+
+    /// The SDK named in every item.
+    #[must_use]
+    pub const fn sdk(&self) -> &SdkInfo {
+        &self.sdk
+    }
+
+    /// Whether transactions are sent.
+    #[must_use]
+    pub const fn tracing_enabled(&self) -> bool {
+        self.tracing_enabled
+    }
+
+    /// The environment as it is sent.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The release as configured; the seed's tag.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        self.release.as_deref()
+    }
+
+    /// The release where Sentry reads it; `None` when Relay would throw it away.
+    #[must_use]
+    pub fn accepted_release(&self) -> Option<&str> {
+        self.release.as_deref().filter(|_| self.release_is_accepted)
+    }
+
+    /// The sampling context (the envelope's `trace` header) of an event's transaction and error event.
+    ///
+    /// It names no transaction: the context of a trace must be the same in all its envelopes, and a session's trace has many.
+    #[must_use]
+    pub fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
+        DynamicSamplingContext {
+            trace_id,
+            public_key: Cow::Borrowed(&self.public_key),
+            sample_rate: Some(sampling.rate),
+            sample_rand: Some(sampling.rand),
+            sampled: Some(sampling.sampled),
+            release: self.accepted_release().map(Cow::Borrowed),
+            environment: Some(Cow::Borrowed(&self.environment)),
+            transaction: None,
+            org_id: self.org_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+fn accepted_environment(environment: &str) -> Cow<'static, str> {
+    let saved =
+        environment.trim().replace(|character: char| matches!(character, '/' | '\\') || character.is_control(), "-");
+    if saved.is_empty() || saved == "." || saved == ".." || saved.eq_ignore_ascii_case("none") {
+        return Cow::Borrowed(DEFAULT_ENVIRONMENT);
+    }
+    Cow::Owned(cut(&saved, MAX_ENVIRONMENT).into_owned())
+}
+
+fn is_accepted_release(release: &str) -> bool {
+    let is_reserved = release == "." || release == ".." || release.eq_ignore_ascii_case("latest");
+    let has_bad_character = release.chars().any(|character| matches!(character, '/' | '\\') || character.is_control());
+    !release.is_empty() && release.len() <= MAX_RELEASE && !is_reserved && !has_bad_character
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_relay_would_drop_are_saved_or_become_the_default() {
+        let sent = |environment: &str| Settings::default().with_environment(environment).environment().to_owned();
+        assert_eq!(Settings::default().environment(), "production");
+        for (configured, expected) in [
+            ("staging", "staging"),
+            (" staging ", "staging"),
+            ("feature/x", "feature-x"),
+            ("a\\b\tc", "a-b-c"),
+            ("None", "production"),
+            (".", "production"),
+            ("", "production"),
+        ] {
+            assert_eq!(sent(configured), expected);
+        }
+        assert_eq!(sent(&"ž".repeat(65)).chars().count(), 64);
+    }
+
+    #[test]
+    fn releases_relay_would_drop_stay_a_tag_only() {
+        for release in ["1.0.0", "golden-server@1.2.3", "a b", "ž"] {
+            let settings = Settings::default().with_release(release);
+            assert_eq!((settings.release(), settings.accepted_release()), (Some(release), Some(release)));
+        }
+        for release in ["latest", "LATEST", ".", "..", "@scope/a@1", "a\\b", "a\tb", &"x".repeat(250)] {
+            let settings = Settings::default().with_release(release);
+            assert_eq!((settings.release(), settings.accepted_release()), (Some(release), None));
+        }
+        assert_eq!(Settings::default().with_release("  ").release(), None);
+    }
+
+    #[test]
+    fn names_are_read_and_others_refused_with_the_known_ones() {
+        assert_eq!("propagated".parse(), Ok(TraceMode::Propagated));
+        assert_eq!("strict".parse(), Ok(Profile::Strict));
+        assert_eq!(
+            "calls".parse::<TraceMode>().unwrap_err().to_string(),
+            "`calls` is none of session, propagated, call"
+        );
+        assert_eq!("".parse::<Profile>().unwrap_err().to_string(), "`` is none of seed, strict");
+    }
+
+    #[test]
+    fn sample_rates_outside_the_range_are_moved_into_it() {
+        for (rate, expected) in [(0.25, 0.25), (-1.0, 0.0), (7.0, 1.0), (f64::NAN, 1.0), (f64::INFINITY, 1.0)] {
+            assert_eq!(Settings::default().with_traces_sample_rate(rate).traces_sample_rate, expected);
+        }
+    }
+}
