@@ -25,12 +25,10 @@ pub(super) struct Tape {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: String,
-    /// The tool's or prompt's name or the resource's URI.
+    /// The request's id, as text.
+    pub(super) id: String,
+    /// The tool's or prompt's name, the resource's URI, or what is to be completed.
     pub(super) resource: Option<String>,
-    /// Whether the server asked the client.
-    pub(super) from_server: bool,
-    /// The request as it passed.
-    pub(super) params: Value,
     /// The proxy read the request between these two moments (nanoseconds since 1970).
     pub(super) asked: (u128, u128),
     /// The proxy read the answer (or what ended the call) between these two moments.
@@ -84,11 +82,6 @@ impl Tape {
             .lines()
             .filter_map(|line| line.split_once(' ').and_then(|(at, what)| Some((at.parse().ok()?, what.to_owned()))));
         Ok(Self { up: part("up")?, down: part("down")?, times: times.collect() })
-    }
-
-    /// When `what` happened first.
-    pub(super) fn moment(&self, what: &str) -> Option<u128> {
-        self.times.iter().find(|(_, happened)| happened == what).map(|(at, _)| *at)
     }
 
     /// When the command ended, and its exit code.
@@ -161,9 +154,8 @@ fn correlate(passed: Vec<Passed>) -> Vec<Call> {
             (Some(method), Some(id)) => {
                 let call = Call {
                     method: method.to_owned(),
+                    id: id.as_str().map_or_else(|| id.to_string(), str::to_owned),
                     resource: resource(method, &message["params"]),
-                    from_server,
-                    params: message["params"].clone(),
                     asked: read,
                     ended: read,
                     end: End::Open,
@@ -204,12 +196,14 @@ fn learn(party: &mut Party, info: Option<&Value>) {
 }
 
 fn resource(method: &str, params: &Value) -> Option<String> {
-    let key = match method {
-        "tools/call" | "prompts/get" => "name",
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => "uri",
+    let name = match method {
+        "tools/call" | "prompts/get" => &params["name"],
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => &params["uri"],
+        "completion/complete" if params["ref"]["name"].is_string() => &params["ref"]["name"],
+        "completion/complete" => &params["ref"]["uri"],
         _ => return None,
     };
-    params.get(key).and_then(Value::as_str).map(str::to_owned)
+    name.as_str().map(str::to_owned)
 }
 
 fn how_it_ended(method: &str, answer: &Value) -> End {

@@ -1,7 +1,80 @@
-//! Soon.
-use crate::Failure;
-use crate::interop::{findings::Findings, rig::Rig};
+//! Is what reaches Sentry what seed 000 says? Every event of every recorded session, and of an import whose every field is
+//! known beforehand, is held against every row of every table of the seed.
 
-pub(super) fn check(_rig: &Rig, _findings: &mut Findings) -> Result<String, Failure> {
-    Ok(String::new())
+mod additions;
+mod envelopes;
+mod ids;
+mod import;
+mod known;
+mod reported;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use self::{
+    known::{Configured, Known},
+    reported::Reported,
+    rows::{ROWS, Row},
+};
+use super::{capture::Capture, findings::Findings, recording, rig::Rig};
+use crate::Failure;
+
+pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failure> {
+    let mut events = 0;
+    for session in rig.sessions()? {
+        let settings = Configured::by(&session.peers.setup);
+        let calls = recording::calls(&session.outer, &session.inner);
+        let known: Vec<Known> = calls.iter().map(|call| Known::from_wire(call, &settings)).collect();
+        events += known.len();
+        compare(session.peers.name, &known, &session.capture, findings);
+        check_one_session(session.peers.name, &session.capture, findings);
+    }
+    let imported = import::check(rig, findings)?;
+    let rows = ROWS.len() + additions::ROWS.len();
+    Ok(format!("{rows} rows hold for {events} events of real peers and {imported} imported ones"))
+}
+
+/// Holds what arrived against what is known.
+fn compare(run: &str, known: &[Known], capture: &Capture, findings: &mut Findings) {
+    envelopes::check(run, capture, findings);
+    let (reported, strays) = reported::events(capture);
+    for stray in strays {
+        findings.add_at(format!("an event without its log: {stray}"), run);
+    }
+    // The same body may be reported often; then the order of the ends tells which is which.
+    let mut by_body: BTreeMap<String, (Vec<&Known>, Vec<&Reported<'_>>)> = BTreeMap::new();
+    for known in known {
+        by_body.entry(known.body()).or_default().0.push(known);
+    }
+    for reported in &reported {
+        let body = reported.log["body"].as_str().unwrap_or_default().to_owned();
+        by_body.entry(body).or_default().1.push(reported);
+    }
+    for (body, (known, reported)) in by_body {
+        findings.expect(known.len() == reported.len(), || {
+            format!("{run}: {} times in truth, {} times in the logs: {body}", known.len(), reported.len())
+        });
+        for (known, reported) in known.into_iter().zip(reported) {
+            for Row { table, name, check } in ROWS.iter().chain(additions::ROWS) {
+                for wrong in check(known, reported) {
+                    findings.add_at(format!("{table} · {name}: {wrong}"), format!("{run}: {body}"));
+                }
+            }
+        }
+    }
+}
+
+/// One connection is one session, and every event has an id of its own.
+fn check_one_session(run: &str, capture: &Capture, findings: &mut Findings) {
+    let of = |field: &str| {
+        let mut values: Vec<String> = capture.logs().map(|log| log[field].to_string()).collect();
+        values.sort();
+        values.dedup();
+        values.len()
+    };
+    findings.expect(of("trace_id") == 1, || format!("{run}: one connection became {} traces", of("trace_id")));
+    let logs = capture.logs().count();
+    findings.expect(of("event_id") == logs, || format!("{run}: {logs} logs have {} event ids", of("event_id")));
 }
