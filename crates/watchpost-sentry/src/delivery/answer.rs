@@ -65,7 +65,7 @@ const EXPLANATION_CHARS: usize = 200;
 
 /// `X-Sentry-Error` and the first 200 characters of the body on one line, without control characters and without the
 /// DSN's key, should the server repeat it.
-pub(super) fn explain(error_header: Option<&str>, body: &[u8], secrets: &[&str]) -> String {
+pub(super) fn explain(error_header: Option<&str>, body: &[u8], secrets: &[String]) -> String {
     let body = String::from_utf8_lossy(body);
     let mut text = String::new();
     for part in [error_header.unwrap_or_default(), body.trim()] {
@@ -75,7 +75,7 @@ pub(super) fn explain(error_header: Option<&str>, body: &[u8], secrets: &[&str])
         let part = secrets
             .iter()
             .filter(|secret| !secret.is_empty())
-            .fold(part.to_owned(), |part, secret| part.replace(*secret, "***"));
+            .fold(part.to_owned(), |part, secret| part.replace(secret.as_str(), "***"));
         text.extend(part.chars().take(EXPLANATION_CHARS).map(|c| if c.is_control() { ' ' } else { c }));
     }
     text
@@ -116,11 +116,11 @@ mod tests {
     #[test]
     fn an_explanation_is_one_line_of_bounded_length_without_the_key() {
         let body = format!("bad\r\n\u{1b}[31mkey deadbeef {}", "x".repeat(500));
-        let text = explain(Some("no project"), body.as_bytes(), &["deadbeef", ""]);
+        let text = explain(Some("no project"), body.as_bytes(), &["deadbeef".to_owned(), String::new()]);
         assert!(text.starts_with("no project: bad   [31mkey *** xxx"), "{text}");
         assert!(text.chars().count() <= 2 * EXPLANATION_CHARS + 2);
         assert!(!text.chars().any(char::is_control));
         assert_eq!(explain(None, &[0xff, b'a'], &[]), "\u{fffd}a");
-        assert_eq!(explain(None, b"", &["k"]), "");
+        assert_eq!(explain(None, b"", &["k".to_owned()]), "");
     }
 }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{lane::Lane, parcel::Parcel};
+use super::{
+    lane::Lane,
+    parcel::{OVERHEAD, Parcel, TRACE_OVERHEAD},
+};
 use crate::wire::{DynamicSamplingContext, TraceId};
 
 /// A batch is sent so long after its first item at the latest.
@@ -26,6 +29,9 @@ const MAX_SPAN_BYTES: usize = 1024 * 1024;
 
 /// Traces with spans in the making; one more seals the one that has waited longest.
 const MAX_TRACES: usize = 64;
+
+/// What an item adds to the memory taken, at most: beside its bytes a comma, its place, and a new batch around it.
+pub(super) const ITEM_OVERHEAD: usize = 1 + size_of::<u32>() + OVERHEAD + TRACE_OVERHEAD;
 
 /// Items joined by commas.
 #[derive(Debug, Default)]
@@ -50,6 +56,12 @@ impl Batch {
 
     fn footprint(&self) -> usize {
         self.payload.len() + self.ends.len() * size_of::<u32>()
+    }
+
+    /// Items and their bytes, without the commas.
+    #[cfg(test)]
+    fn held(&self) -> (u64, u64) {
+        (self.ends.len() as u64, (self.payload.len() - self.ends.len().saturating_sub(1)) as u64)
     }
 }
 
@@ -105,8 +117,14 @@ impl OpenLogs {
         }
     }
 
+    /// The memory it takes: what the sealed parcel will.
     pub(super) fn footprint(&self) -> usize {
-        self.batch.footprint()
+        if self.due.is_some() { self.batch.footprint() + OVERHEAD } else { 0 }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (u64, u64) {
+        self.batch.held()
     }
 }
 
@@ -149,6 +167,7 @@ impl OpenSpans {
                     before = before.or_else(|| self.seal_at(0));
                 }
                 let context = Box::new(context.clone().into_owned());
+                self.footprint += OVERHEAD + TRACE_OVERHEAD;
                 self.traces.push_back(OpenTrace { id, context, batch: Batch::default(), due: now() + MAX_AGE });
                 self.traces.len() - 1
             }
@@ -173,12 +192,18 @@ impl OpenSpans {
 
     fn seal_at(&mut self, place: usize) -> Option<Parcel> {
         let OpenTrace { context, batch, .. } = self.traces.remove(place)?;
-        self.footprint -= batch.footprint();
+        self.footprint -= batch.footprint() + OVERHEAD + TRACE_OVERHEAD;
         Some(Parcel::batch(Lane::Span, Some(context), batch.payload, batch.ends))
     }
 
+    /// The memory they take: what the sealed parcels will.
     pub(super) fn footprint(&self) -> usize {
         self.footprint
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> u64 {
+        self.traces.iter().map(|trace| trace.batch.held().0).sum()
     }
 }
 

@@ -150,7 +150,10 @@ impl State {
                 let halves = parcel.halve();
                 self.notify(Notice::TooLarge { item, bytes, halved: halves.is_some() }, now, effects);
                 match halves {
-                    Some(halves) => self.replace(halves),
+                    Some(halves) => {
+                        self.replace(halves);
+                        self.make_room(lane, 0, effects);
+                    }
                     None => self.drop_parcel(&parcel, DropReason::SendError),
                 }
             }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 to one place: posts bodies over kept-alive connections and reads the answers, each within its time.
 //!
-//! Every exchange drives its own connection, in its own task: measured, a request costs half of what it does through a
-//! general pooling client, whose connections are tasks of their own.
+//! Every exchange drives its own connection in its own task, so there are never more connections than slots, and of a
+//! request that failed it is known whether it was written. (A general pooling client, measured, costs the same.)
 
 use std::{
     error::Error,
@@ -197,20 +197,23 @@ impl Client {
         // An answer whose body breaks off is an answer still: its status says what became of the envelope.
         let body = drive(connection, read(body, if success { 0 } else { MAX_EXPLANATION_BYTES })).await;
         let (beginning, complete) = body.unwrap_or_default();
-        if complete && !sender.is_closed() {
+        // One more turn, in which the connection finds that the exchange is over. One that still writes a body which
+        // nobody reads any more is given up.
+        drive(connection, std::future::ready(())).await;
+        if complete && sender.is_ready() {
             self.keep(channel);
         }
-        let text = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        let headers = &parts.headers;
+        let explanation = if success {
+            String::new()
+        } else {
+            explain(join(headers, &SENTRY_ERROR).as_deref(), &beginning, &self.secrets)
+        };
         Ok(Response {
             status: parts.status.as_u16(),
-            rate_limits: join(&parts.headers, &RATE_LIMITS),
-            retry_after: text(&header::RETRY_AFTER),
-            explanation: if success {
-                String::new()
-            } else {
-                explain(text(&SENTRY_ERROR).as_deref(), &beginning, &secrets)
-            },
+            rate_limits: join(headers, &RATE_LIMITS),
+            retry_after: join(headers, &header::RETRY_AFTER),
+            explanation,
         })
     }
 

@@ -29,10 +29,10 @@ pub(super) struct Parcel {
 }
 
 /// What a parcel takes in memory beside its payload and its trace header, roughly.
-const OVERHEAD: usize = 256;
+pub(super) const OVERHEAD: usize = 256;
 
 /// What a trace header takes in memory, roughly.
-const TRACE_OVERHEAD: usize = 384;
+pub(super) const TRACE_OVERHEAD: usize = 384;
 
 impl Parcel {
     /// An error event or a transaction. `spans` counts a transaction's spans, its root included.

@@ -123,6 +123,11 @@ impl Queues {
         self.lanes.iter().filter_map(due).min()
     }
 
+    #[cfg(test)]
+    pub(super) fn parcels(&self) -> impl Iterator<Item = &Parcel> {
+        self.lanes.iter().flat_map(|queue| queue.held.iter().map(|held| &held.parcel).chain(&queue.fresh))
+    }
+
     fn lane_mut(&mut self, lane: Lane) -> &mut Queue {
         &mut self.lanes[lane as usize]
     }

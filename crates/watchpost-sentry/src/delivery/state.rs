@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    batch::{OpenLogs, OpenSpans, Sealed},
+    batch::{ITEM_OVERHEAD, OpenLogs, OpenSpans, Sealed},
     lane::{Lane, Load},
     ledger::Ledger,
     notice::{Notice, Notices},
@@ -97,7 +97,7 @@ impl State {
     /// Takes one log's JSON. Hot: with room in the buffer and the batch not full this is a copy and some additions.
     pub(super) fn log(&mut self, json: &[u8], now: impl Fn() -> Instant, effects: &mut Effects) {
         let load = Load { lane: Lane::Log, items: 1, bytes: json.len() as u64, spans: 0 };
-        if self.admit(&load, json.len() + size_of::<u32>(), &now, effects) {
+        if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
             let opens = self.logs.due().is_none();
             let sealed = self.logs.push(json, now);
             self.queue(sealed, effects);
@@ -117,7 +117,7 @@ impl State {
         effects: &mut Effects,
     ) {
         let load = Load { lane: Lane::Span, items: 1, bytes: json.len() as u64, spans: 0 };
-        if self.admit(&load, json.len() + size_of::<u32>(), &now, effects) {
+        if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
             let sealed = self.spans.push(json, ends_segment, context, now);
             self.queue(sealed, effects);
             self.call_worker_by(self.spans.due(), effects);
@@ -318,3 +318,6 @@ impl Jitter {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! For developers: how many items a second the delivery takes to a sink on loopback, and at what price.
+//! `cargo run --release -p watchpost-sentry --example throughput [logs|transactions|large] [COUNT]`
+//!
+//! The sink is a process of its own that reads, counts the items and answers 200, so that the CPU time printed is the
+//! delivery's alone. `large` are transactions with ten child spans; `--gzip` and `--zstd` compress.
+
+#![allow(clippy::print_stdout)]
+
+use std::{
+    error::Error,
+    fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use watchpost_sentry::{
+    delivery::{Compression, Delivery, DeliveryConfig, Outcome},
+    wire::{
+        Attributes, EventId, Log, LogLevel, Span, SpanId, SpanStatus, Timestamp, TraceId, Transaction,
+        TransactionSource,
+    },
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if has("--sink") {
+        return Ok(run_sink()?);
+    }
+    let count = arguments.iter().find_map(|argument| argument.parse::<u64>().ok());
+    let compression = match (has("--gzip"), has("--zstd")) {
+        (true, _) => Compression::Gzip,
+        (_, true) => Compression::Zstd,
+        _ => Compression::Auto,
+    };
+    let all = !["logs", "transactions", "large"].into_iter().any(has);
+    if all || has("logs") {
+        let log = sample_log();
+        measure("logs", count.unwrap_or(3_000_000), compression, |delivery, _| delivery.log(&log))?;
+    }
+    for (name, spans, default) in [("transactions", 1, 300_000), ("large", 10, 200_000)] {
+        if all || has(name) {
+            let mut transaction = sample_transaction(spans);
+            measure(name, count.unwrap_or(default), compression, |delivery, number| {
+                transaction.event_id = EventId(u128::from(number).to_be_bytes());
+                delivery.transaction(&transaction, None);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(
+    what: &str,
+    count: u64,
+    compression: Compression,
+    mut hand_over: impl FnMut(&Delivery, u64),
+) -> Result<(), Box<dyn Error>> {
+    let mut sink = Sink::spawn()?;
+    let config = DeliveryConfig::new(format!("http://key@127.0.0.1:{}/1", sink.port).parse()?);
+    let delivery = Delivery::start(config.with_compression(compression))?;
+    hand_over(&delivery, 0);
+    delivery.flush(Duration::from_secs(5));
+
+    let (start, cpu) = (Instant::now(), cpu_time()?);
+    let mut slowest = Duration::ZERO;
+    for number in 1..count {
+        if !delivery.wait_for_room(Duration::from_secs(10)) {
+            return Err("no room within ten seconds".into());
+        }
+        if number % 64 == 0 {
+            let before = Instant::now();
+            hand_over(&delivery, number);
+            slowest = slowest.max(before.elapsed());
+        } else {
+            hand_over(&delivery, number);
+        }
+    }
+    let handed_over = start.elapsed();
+    let outcome = delivery.flush(Duration::from_secs(60));
+    let (elapsed, cpu) = (start.elapsed(), cpu_time()? - cpu);
+    report(what, count, elapsed, handed_over, cpu, slowest, &outcome)?;
+    delivery.shutdown(Duration::from_secs(2));
+    sink.process.kill()?;
+    sink.process.wait()?;
+    Ok(())
+}
+
+fn report(
+    what: &str,
+    count: u64,
+    elapsed: Duration,
+    handed_over: Duration,
+    cpu: Duration,
+    slowest: Duration,
+    outcome: &Outcome,
+) -> io::Result<()> {
+    println!(
+        "{what:13} {:9.0}/s  {:6.2} µs CPU each  (handed over in {:.2} s of {:.2} s, slowest of every 64th {slowest:.1?}), \
+         RSS {} MB at its highest: {outcome}",
+        count as f64 / elapsed.as_secs_f64(),
+        cpu.as_secs_f64() * 1e6 / count as f64,
+        handed_over.as_secs_f64(),
+        elapsed.as_secs_f64(),
+        peak_memory()?,
+    );
+    Ok(())
+}
+
+/// This process's CPU time, in ticks of 10 ms.
+fn cpu_time() -> io::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+fn peak_memory() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    Ok(peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024)
+}
+
+struct Sink {
+    process: Child,
+    port: u16,
+}
+
+impl Sink {
+    fn spawn() -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg("--sink")
+            .stdout(Stdio::piped())
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().ok_or("the sink has no output")?).read_line(&mut line)?;
+        Ok(Self { process, port: line.trim().parse()? })
+    }
+}
+
+fn run_sink() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?.port());
+    for stream in listener.incoming() {
+        let stream = stream?;
+        thread::spawn(move || answer_all(stream));
+    }
+    Ok(())
+}
+
+/// Answers 200 to each request, as cheaply as can be.
+fn answer_all(mut stream: TcpStream) -> io::Result<()> {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut filled = 0;
+    loop {
+        let Some(end) = buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") else {
+            let read = stream.read(&mut buffer[filled..])?;
+            if read == 0 {
+                return Ok(());
+            }
+            filled += read;
+            continue;
+        };
+        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let total = end + 4 + length.and_then(|length| length.trim().parse::<usize>().ok()).unwrap_or_default();
+        while filled < total {
+            let from = if total > buffer.len() { end + 4 } else { filled };
+            let read = stream.read(&mut buffer[from..])?;
+            if read == 0 {
+                return Ok(());
+            }
+            filled += read;
+        }
+        filled = 0;
+        stream.write_all(ANSWER)?;
+    }
+}
+
+/// A log as the MCP mapping writes them: 16 attributes, about 1 KB.
+fn sample_log() -> Log<'static> {
+    let mut attributes = Attributes::with_capacity(16);
+    for (key, value) in [
+        ("sentry.environment", "production"),
+        ("sentry.release", "search-server@1.4.2"),
+        ("sentry.sdk.name", "watchpost.rust"),
+        ("sentry.sdk.version", "0.1.0"),
+        ("eventType", "tools/call"),
+        ("resourceName", "search_documents"),
+        ("sessionId", "ses_2ZbSxkqKjbSmsM0dJT8Fzd0yVCk"),
+        ("eventId", "evt_2ZbSxjwJSNzTVyhHqEKMqqOUBXz"),
+        ("serverName", "documentation-search"),
+        ("serverVersion", "1.4.2"),
+        ("clientName", "claude-code"),
+        ("clientVersion", "2.1.0"),
+        ("userIntent", "Find where the retry policy is documented"),
+    ] {
+        attributes.push(key, value);
+    }
+    attributes.push("duration_ms", 128.5);
+    attributes.push("isError", false);
+    attributes.push("mcp.request.bytes", 512);
+    Log {
+        timestamp: Timestamp::now(),
+        trace_id: TraceId([0xa3; 16]),
+        span_id: Some(SpanId([0x5f; 8])),
+        event_id: Some(EventId([0x5f; 16])),
+        level: LogLevel::Info,
+        body: "MCP tools/call: search_documents".into(),
+        attributes,
+    }
+}
+
+fn sample_transaction(spans: u8) -> Transaction<'static> {
+    let now = Timestamp::now();
+    let start = now.saturating_sub(Duration::from_millis(128));
+    let trace_id = TraceId([0xa3; 16]);
+    let span = |number: u8| Span {
+        trace_id,
+        span_id: SpanId([number + 1; 8]),
+        parent_span_id: Some(SpanId([0x5f; 8])),
+        op: "mcp.server".into(),
+        description: Some("tools/call search_documents".into()),
+        start,
+        end: now,
+        status: Some(SpanStatus::Ok),
+        origin: Some("auto.ai.mcp_server".into()),
+        data: vec![
+            ("mcp.method.name".into(), "tools/call".into()),
+            ("mcp.tool.name".into(), "search_documents".into()),
+            ("gen_ai.tool.name".into(), "search_documents".into()),
+            ("mcp.session.id".into(), "ses_2ZbSxkqKjbSmsM0dJT8Fzd0yVCk".into()),
+            ("mcp.transport".into(), "stdio".into()),
+            ("network.transport".into(), "pipe".into()),
+        ],
+    };
+    Transaction {
+        event_id: EventId([1; 16]),
+        name: "tools/call search_documents".into(),
+        source: TransactionSource::Custom,
+        start,
+        end: now,
+        trace_id,
+        span_id: SpanId([0x5f; 8]),
+        parent_span_id: None,
+        op: "tools/call".into(),
+        status: SpanStatus::Ok,
+        origin: Some("auto.ai.mcp_server".into()),
+        data: Vec::new(),
+        contexts: Vec::new(),
+        tags: vec![
+            ("event_type".into(), "tools/call".into()),
+            ("resource".into(), "search_documents".into()),
+            ("environment".into(), "production".into()),
+        ],
+        extra: vec![("sessionId".into(), "ses_2ZbSxkqKjbSmsM0dJT8Fzd0yVCk".into())],
+        user: None,
+        release: Some("search-server@1.4.2".into()),
+        environment: Some("production".into()),
+        sdk: None,
+        spans: (0..spans).map(span).collect(),
+    }
+}

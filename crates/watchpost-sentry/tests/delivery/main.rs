@@ -1,0 +1,13 @@
+//! The delivery against real sockets: a sink on loopback that answers as told.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what it is made of")]
+
+mod account;
+mod arrival;
+mod failure;
+mod flush;
+mod items;
+mod limits;
+mod proxy;
+mod sink;
+mod tls;
