@@ -1,0 +1,107 @@
+//! The observer's thread: takes the copies from the backlog in big batches and shows them to a [`Tap`].
+//! Whatever the tap does (block, panic), the forwarding does not notice.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use watchpost::{mcp::Moment, model::Direction};
+
+use super::backlog::{Backlog, Batch, Observed};
+
+/// Who looks at the copy of the traffic. Called on a thread of its own.
+pub(crate) trait Tap {
+    /// Bytes were forwarded, cut anywhere; `at` is when they were read.
+    fn feed(&mut self, direction: Direction, bytes: &[u8], at: Moment);
+    /// So many bytes were forwarded here without being kept, because the tap was too slow.
+    fn skip(&mut self, direction: Direction, bytes: u64);
+    /// A batch has been fed, or the time asked for is over. Returns when to call again if nothing is fed until then;
+    /// `None`: only after the next batch.
+    fn turn(&mut self, now: Moment) -> Option<Duration>;
+    /// The connection is over; nothing follows.
+    fn close(&mut self, now: Moment);
+}
+
+/// How long chunks gather before they are looked at. Long enough that the round trips of a busy client wake nobody
+/// (measured: one wake-up for each round trip costs 10 µs of it), short enough that nobody sees the delay.
+const NAP: Duration = Duration::from_millis(10);
+
+/// What became of the observer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ObserverEnd {
+    /// It saw everything that was kept for it and was closed.
+    Closed,
+    /// It panicked (or its thread could not be started); the rest of the traffic went unobserved.
+    Failed,
+    /// It was still busy when the proxy had to end.
+    Unfinished,
+}
+
+/// The running observer.
+#[derive(Debug)]
+pub(super) struct ObserverThread {
+    backlog: Arc<Backlog>,
+    end: mpsc::Receiver<ObserverEnd>,
+}
+
+impl ObserverThread {
+    /// Starts the thread; the tap itself is made on it, so that setting up telemetry delays no byte.
+    pub(super) fn start<T: Tap>(backlog: Arc<Backlog>, make_tap: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (ended, end) = mpsc::sync_channel(1);
+        let observed = Arc::clone(&backlog);
+        let thread = spawn("wp-observer", move || {
+            // The tap is never used again after a panic, so nobody sees it half changed.
+            let outcome = catch_unwind(AssertUnwindSafe(|| observe(&observed, make_tap)));
+            let end = match outcome {
+                Ok(()) => ObserverEnd::Closed,
+                Err(_) => {
+                    observed.abandon();
+                    tracing::error!("the observer failed; the server runs on, its calls are no longer reported");
+                    ObserverEnd::Failed
+                }
+            };
+            let _ = ended.send(end);
+        });
+        if let Err(error) = thread {
+            backlog.abandon();
+            tracing::error!(%error, "no thread for the observer; the server runs, its calls are not reported");
+        }
+        Self { backlog, end }
+    }
+
+    /// Closes the backlog and gives the tap at most `patience` to look at the rest.
+    pub(super) fn finish(self, patience: Duration) -> ObserverEnd {
+        self.backlog.close();
+        match self.end.recv_timeout(patience) {
+            Ok(end) => end,
+            Err(mpsc::RecvTimeoutError::Timeout) => ObserverEnd::Unfinished,
+            Err(mpsc::RecvTimeoutError::Disconnected) => ObserverEnd::Failed,
+        }
+    }
+}
+
+fn observe<T: Tap>(backlog: &Backlog, make_tap: impl FnOnce() -> T) {
+    let mut tap = make_tap();
+    let mut batch = Batch::default();
+    let mut next_turn = None;
+    loop {
+        batch.recycle();
+        let Some(taken) = backlog.take(batch, NAP, next_turn) else { break };
+        batch = taken;
+        batch.for_each(|observed| match observed {
+            Observed::Chunk { direction, bytes, at } => tap.feed(direction, bytes, at),
+            Observed::Skipped { direction, len } => tap.skip(direction, len),
+        });
+        next_turn = tap.turn(Moment::now());
+    }
+    tap.close(Moment::now());
+}
+
+/// Starts a named thread.
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
