@@ -45,9 +45,9 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
         return Err(format!("there is no check `{unknown}`; there are {known}").into());
     }
     let started = Instant::now();
-    process::adopt_orphans();
     process::clean_up_on_signals()?;
     let rig = Rig::set_up()?;
+    process::adopt_orphans()?;
     say(&format!("peers and the release build are ready ({:.1} s)", started.elapsed().as_secs_f64()));
 
     let mut failed = Vec::new();

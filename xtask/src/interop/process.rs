@@ -44,12 +44,15 @@ impl Running {
     pub(super) fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self, Failure> {
         let out = File::create(log.with_extension("out"))?;
         let err = File::create(log.with_extension("err"))?;
+        // Locked over both, so that the child is not taken for an orphan in between.
+        let mut own = own();
         let child = command
             .stdout(out)
             .stderr(err)
             .spawn()
             .map_err(|error| format!("can't start {name} ({}): {error}", command.get_program().display()))?;
-        own().insert(child.id());
+        own.insert(child.id());
+        drop(own);
         Ok(Self { name: name.to_owned(), child, started: Instant::now(), log: log.to_owned() })
     }
 
@@ -132,10 +135,15 @@ pub(super) fn last_words(stderr: &str) -> String {
     lines[from..].iter().map(|line| format!("\n      | {line}")).collect()
 }
 
-/// From now on, processes that lose their parent below this one become its children (Linux; elsewhere nothing happens).
-pub(super) fn adopt_orphans() {
+/// From now on, processes that lose their parent below this one become its children (Linux; elsewhere nothing happens),
+/// and are taken out of the process table as soon as they end. Whoever starts a child by other means than
+/// [`Running`] does so before.
+pub(super) fn adopt_orphans() -> Result<(), Failure> {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let mut ends = signal_hook::iterator::Signals::new([signal_hook::consts::SIGCHLD])?;
+    thread::spawn(move || ends.forever().for_each(|_| drop(adopted())));
+    Ok(())
 }
 
 /// Ends everything below this process on SIGINT and SIGTERM, then itself.
@@ -174,7 +182,7 @@ pub(super) fn end_leftovers() -> Vec<String> {
 
 /// Adopted processes that still run; those that ended are taken out of the process table.
 fn adopted() -> Vec<u32> {
-    let own = own().clone();
+    let own = own();
     let mut running = Vec::new();
     for (pid, _, state) in
         table().into_iter().filter(|(pid, parent, _)| *parent == std::process::id() && !own.contains(pid))

@@ -26,6 +26,8 @@ use crate::Failure;
 const DIGEST_LIMIT: Duration = Duration::from_secs(20);
 /// The tool of `server.py` that the plan lets fail twice in the same way.
 const TWICE: &str = "burn";
+/// How Bugsink says that it has this event.
+const ALREADY_THERE: &str = "Event already exists";
 
 const PEERS: Peers =
     Peers { name: "bugsink", client: Client::Python("legacy"), server: Server::Bakery, setup: peers::FULL };
@@ -43,11 +45,10 @@ pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failur
     let issues = wait_for_events(&bugsink, failed.len())?;
     compare(&issues, &failed, findings);
     let refused = resend(rig, &bugsink, &dsn, findings)?;
-    let rejects: Vec<String> =
-        bugsink.log().lines().filter(|line| line.contains("ValidationError")).map(str::to_owned).collect();
-    for reject in rejects.iter().filter(|line| !line.contains("already exists")) {
+    for reject in rejects(&bugsink) {
         findings.add(format!("Bugsink rejects an event: {reject}"));
     }
+    it_is_strict(&bugsink, &dsn, findings)?;
     Ok(format!("{} failures became {} issues as meant, {refused} resent event refused", failed.len(), issues.len()))
 }
 
@@ -115,7 +116,7 @@ fn compare(issues: &Issues, failed: &[&Call], findings: &mut Findings) {
 
 /// Sends an event of another session, then the same again: a new event of a known issue, then nothing new.
 fn resend(rig: &Rig, bugsink: &Bugsink, dsn: &str, findings: &mut Findings) -> Result<usize, Failure> {
-    let key = dsn.split(['/', '@']).nth(2).ok_or("Bugsink's DSN has no key")?;
+    let key = key_of(dsn)?;
     let session =
         rig.sessions()?.iter().find(|session| session.peers.name == "bakery-python-legacy").ok_or("no such session")?;
     let known = session.capture.envelopes.iter().find(|envelope| {
@@ -139,9 +140,41 @@ fn resend(rig: &Rig, bugsink: &Bugsink, dsn: &str, findings: &mut Findings) -> R
     let again = bugsink.post_envelope(key, bytes.as_bytes())?;
     let after_second = bugsink.issues()?;
     findings.expect(count(&after_second) == count(&after_first), || "a resent event was counted twice".to_owned());
-    let refused = bugsink.log().matches("already exists").count();
+    let refused = bugsink.log().matches(ALREADY_THERE).count();
     findings.expect(refused > 0 || again >= 400, || format!("Bugsink did not refuse a resent event ({again})"));
     Ok(1)
+}
+
+/// What the server says about events that break Sentry's schema, other than about resent ones.
+fn rejects(bugsink: &Bugsink) -> Vec<String> {
+    let log = bugsink.log();
+    let errors = log.lines().filter(|line| line.contains("ValidationError: "));
+    errors.filter(|line| !line.contains(ALREADY_THERE)).map(str::to_owned).collect()
+}
+
+/// That nothing was rejected says something only if something wrong is.
+fn it_is_strict(bugsink: &Bugsink, dsn: &str, findings: &mut Findings) -> Result<(), Failure> {
+    let event =
+        r#"{"event_id":"00000000000000000000000000000bad","level":"no such level","platform":"other","timestamp":1}"#;
+    let envelope = format!(
+        "{{\"event_id\":\"00000000000000000000000000000bad\"}}\n{{\"type\":\"event\",\"length\":{}}}\n{event}\n",
+        event.len()
+    );
+    let before = rejects(bugsink).len();
+    bugsink.post_envelope(key_of(dsn)?, envelope.as_bytes())?;
+    let started = Instant::now();
+    while rejects(bugsink).len() == before {
+        if started.elapsed() > DIGEST_LIMIT {
+            findings.add("Bugsink does not reject an event that breaks Sentry's schema: the check is worth nothing");
+            break;
+        }
+        thread::sleep(process::POLL);
+    }
+    Ok(())
+}
+
+fn key_of(dsn: &str) -> Result<&str, Failure> {
+    dsn.split(['/', '@']).nth(2).ok_or_else(|| "Bugsink's DSN has no key".into())
 }
 
 fn count(issues: &Issues) -> usize {

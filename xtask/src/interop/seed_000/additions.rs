@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     row(TOP, "user.id", |known, seen| each(seen, |event| optional("event", &event["user"]["id"], text(known.settings.actor_id.as_deref())))),
     row(TOP, "user.username", |known, seen| each(seen, |event| optional("event", &event["user"]["username"], text(known.settings.actor_name.as_deref())))),
     row(TOP, "sdk", |_, seen| each(seen, |event| texts("sdk", &event["sdk"], &["name", "version"]))),
-    row(TOP, "platform", |_, seen| each(seen, |event| is("event", &event["platform"], &json!("other")))),
+    row(TOP, "platform", |known, seen| [in_transaction(seen, |event| is("transaction", &event["platform"], &json!("other"))), in_error(seen, |event| is("error event", &event["platform"], &json!(known.platform.unwrap_or("other"))))].concat()),
     row(TOP, "transaction_info", |_, seen| in_transaction(seen, |event| texts("transaction_info", &event["transaction_info"], &["source"]))),
     row(TOP, "contexts.trace.origin", |_, seen| in_transaction(seen, |event| is("transaction", &event["contexts"]["trace"]["origin"], &json!("auto.ai.mcp_server")))),
     row(TOP, "the host's own tags", |known, seen| each(seen, |event| own_tags(known, |key| event["tags"][key].clone()))),

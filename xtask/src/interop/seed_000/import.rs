@@ -75,6 +75,7 @@ fn known_events(start: u64, settings: &Configured) -> Vec<Known> {
         is_error: false,
         is_cancelled: false,
         message: None,
+        platform: None,
         started: exactly(start + at),
         ended: exactly(start + at + 250),
         duration: Between(0.25, 0.25),
@@ -88,6 +89,7 @@ fn known_events(start: u64, settings: &Configured) -> Vec<Known> {
     let failed = Known {
         is_error: true,
         message: Some("the sky is falling: ünïcode ☃".to_owned()),
+        platform: Some("python"),
         user_intent: Some("find out whether to take an umbrella".to_owned()),
         ..known(3_000, "evt_0ujtsYcgvSTl8PAuAdqWYSMnLOv", "tools/call", Some("get_weather"))
     };
@@ -107,8 +109,10 @@ fn line(known: &Known, spelling: Spelling) -> Value {
     let prefix = if known.is_request() { "mcp" } else { "agentcat" };
     let data_name = if spelling == Spelling::Api { "identify_data" } else { "identify_actor_data" };
     let start = Duration::from_secs_f64(known.started.0).as_millis();
-    let error =
-        known.message.as_ref().map(|message| json!({ "message": message, "type": "SkyError", "platform": "python" }));
+    let error = known
+        .message
+        .as_ref()
+        .map(|message| json!({ "message": message, "type": "SkyError", "platform": known.platform }));
     let members = [
         ("id", json!(known.event_id)),
         ("session_id", json!(known.session_id)),

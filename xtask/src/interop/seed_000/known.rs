@@ -34,6 +34,8 @@ pub(super) struct Known {
     pub(super) is_cancelled: bool,
     /// The error's message, if it failed with one.
     pub(super) message: Option<String>,
+    /// What the program that failed is written in, if it said so.
+    pub(super) platform: Option<&'static str>,
     pub(super) started: Between,
     pub(super) ended: Between,
     pub(super) duration: Between,
@@ -90,6 +92,7 @@ impl Known {
                 End::Failed { message, .. } => Some(message.clone()),
                 _ => None,
             },
+            platform: None,
             started,
             ended,
             duration: Between(ended.0 - started.1, ended.1 - started.0),

@@ -30,6 +30,7 @@ fn known(now: f64) -> Known {
         is_error: true,
         is_cancelled: false,
         message: Some("burnt".to_owned()),
+        platform: None,
         started: Between(now - 0.25, now - 0.25),
         ended: Between(now, now),
         duration: Between(0.25, 0.25),
