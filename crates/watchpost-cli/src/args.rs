@@ -3,6 +3,9 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use watchpost::{exporter::TraceMode, mcp::EventFilter, redact::Capture};
+
+use crate::local_receiver;
 
 /// Sentry observability for AI agents and MCP servers.
 #[derive(Debug, Parser)]
@@ -81,15 +84,15 @@ pub(crate) struct McpArgs {
     /// A tag for each event; repeatable.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub(crate) tags: Vec<(String, String)>,
-    /// Report also `ping` requests, notifications, or both.
-    #[arg(long, value_delimiter = ',', value_name = "KIND")]
-    pub(crate) events: Vec<ExtraEvents>,
-    /// Content to report beyond names, sizes and errors.
-    #[arg(long, value_delimiter = ',', value_name = "WHAT", default_value = "seed")]
-    pub(crate) capture: Vec<Capture>,
-    /// Which trace an event belongs to.
-    #[arg(long, value_enum, default_value = "session")]
-    pub(crate) trace: TraceChoice,
+    /// Report also `ping`, `notifications`, or `all`.
+    #[arg(long, value_name = "KINDS", default_value = "requests")]
+    pub(crate) events: EventFilter,
+    /// Content to report: none, seed (names, errors, the actor), all, or a list of inputs, outputs, user, intent, errors.
+    #[arg(long, env = "WATCHPOST_CAPTURE", value_name = "WHAT")]
+    pub(crate) capture: Option<Capture>,
+    /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
+    #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
+    pub(crate) trace: Option<TraceMode>,
     /// Seconds the server has to end after its input closed, before it is terminated.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = parse_seconds)]
     pub(crate) shutdown_grace: f64,
@@ -99,45 +102,6 @@ pub(crate) struct McpArgs {
     /// The server's command and its arguments.
     #[arg(last = true, required = true, num_args = 1.., value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
-}
-
-/// Events that are not reported unless asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExtraEvents {
-    /// `ping` requests.
-    Ping,
-    /// Notifications in both directions.
-    Notifications,
-    /// Both.
-    All,
-}
-
-/// What content flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Capture {
-    /// None: error messages and user data are left out too; names, sizes and counts stay.
-    None,
-    /// What the mapping's tables list: names, error messages, the actor.
-    Seed,
-    /// Also the arguments of tools and prompts.
-    Inputs,
-    /// Also the results of tools and prompts.
-    Outputs,
-    /// The actor's name and data (part of `seed`; for lists).
-    User,
-    /// Everything.
-    All,
-}
-
-/// Which trace an event belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TraceChoice {
-    /// One trace for each session.
-    Session,
-    /// The caller's trace where it sent a valid parent, else the session's.
-    Propagated,
-    /// One trace for each call.
-    Call,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -171,7 +135,7 @@ pub(crate) enum ImportFormat {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ViewArgs {
     /// The address to listen on.
-    #[arg(long, value_name = "ADDR", default_value_t = watchpost_receiver::DEFAULT_ADDRESS)]
+    #[arg(long, value_name = "ADDR", default_value_t = local_receiver::DEFAULT_ADDRESS)]
     pub(crate) listen: SocketAddr,
     /// The database file [default: watchpost/view.db in the user's data folder].
     #[arg(long, value_name = "FILE")]
@@ -232,7 +196,8 @@ mod tests {
 
     #[test]
     fn the_servers_own_flags_are_left_to_the_server() {
-        let args = Args::try_parse_from(["watchpost", "mcp", "--tag", "a=b", "--", "server", "--dsn", "x", "-v"]).unwrap();
+        let args =
+            Args::try_parse_from(["watchpost", "mcp", "--tag", "a=b", "--", "server", "--dsn", "x", "-v"]).unwrap();
         let Command::Mcp(mcp) = args.command else { panic!("not mcp") };
         assert_eq!(mcp.command, ["server", "--dsn", "x", "-v"]);
         assert_eq!(args.verbose, 0);

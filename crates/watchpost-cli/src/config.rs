@@ -15,13 +15,14 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 use watchpost::exporter::SentryConfig;
 
-use crate::args::ExportArgs;
+use crate::{args::ExportArgs, local_receiver};
 
 /// The file that is read when none is named and it exists.
 const DEFAULT_FILE: &str = "watchpost.toml";
@@ -77,7 +78,7 @@ struct File {
 }
 
 /// What to export with, once flags, environment and file are taken together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     /// The exporter's configuration.
     pub(crate) sentry: SentryConfig,
@@ -119,6 +120,14 @@ impl Settings {
             settings.tracing_chosen = true;
         }
         Ok(settings)
+    }
+
+    /// Sends to the receiver at `address`, with tracing unless the user decided otherwise.
+    pub(crate) fn use_local_receiver(&mut self, address: SocketAddr) {
+        self.sentry.dsn = Some(local_receiver::dsn(address));
+        if !self.tracing_chosen {
+            self.sentry.enable_tracing = Some(true);
+        }
     }
 }
 

@@ -37,6 +37,23 @@ pub(crate) enum Failure {
     /// The demo's own parts failed.
     #[error("the demo failed: {0}")]
     Demo(String),
+    /// There is no folder for the database.
+    #[error("neither XDG_DATA_HOME nor HOME names a folder for the database: give --db FILE")]
+    NoDataFolder,
+    /// The database's folder can't be made.
+    #[error("can't make the folder {} for the database: {source}; give --db FILE", path.display())]
+    DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Signals can't be watched for.
+    #[error("can't watch for signals: {0}")]
+    Signals(std::io::Error),
+    /// The proxied server could not be started.
+    #[error(transparent)]
+    Proxy(#[from] crate::proxy::ProxyError),
     /// Our output can't be written.
     #[error("can't write the output: {0}")]
     Output(std::io::Error),
@@ -47,7 +64,14 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Exporter(_) | Self::NoDestination { .. } => ExitCode::from(78),
-            Self::Input { .. } | Self::Receiver(_) | Self::Demo(_) | Self::Output(_) => ExitCode::FAILURE,
+            Self::Proxy(error) => ExitCode::from(error.exit_code()),
+            Self::Input { .. }
+            | Self::Receiver(_)
+            | Self::Demo(_)
+            | Self::NoDataFolder
+            | Self::DataFolder { .. }
+            | Self::Signals(_)
+            | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -2,9 +2,14 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use watchpost_receiver::DEFAULT_PORT;
+
+/// Where a local receiver listens unless told otherwise.
+pub(crate) const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 
 /// A receiver on this machine answers in microseconds; more would delay the first event for nothing.
 const PATIENCE: Duration = Duration::from_millis(250);

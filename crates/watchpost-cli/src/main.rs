@@ -1,2 +1,34 @@
-//! The watchpost command.
-fn main() {}
+//! The `watchpost` command. Parses the command line, runs one subcommand and turns its end into an exit code; what the
+//! subcommands do lives in `command/`, one file each.
+
+mod args;
+mod command;
+mod config;
+mod demo;
+mod diagnostics;
+mod failure;
+mod local_receiver;
+mod proxy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    diagnostics::start(args.verbose);
+    let done = match args.command {
+        Command::Mcp(mcp) => command::mcp::run(mcp),
+        Command::Import(import) => command::import::run(&import),
+        Command::View(view) => command::view::run(&view),
+        Command::Demo(demo) => command::demo::run(&demo),
+        Command::DemoServer => demo::server::run(),
+        Command::Completions { shell } => command::completions::run(shell),
+    };
+    done.unwrap_or_else(|failure| {
+        diagnostics::print_failure(&failure);
+        failure.exit_code()
+    })
+}
