@@ -62,6 +62,10 @@ pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failur
         let ended = end_by_signal(rig, &["--dsn", &dsn], &["sh", "-c", &script], signal)?;
         judge(&format!("{name} reaches the server"), &ended, 9, findings);
     }
+    // Whether or not a local receiver happens to listen.
+    let silent = end(rig, &[], &["sh", "-c", "exit 4"])?;
+    judge("no DSN", &silent, 4, findings);
+    findings.expect(silent.stderr.is_empty(), || format!("no DSN: {:?} on standard error", silent.stderr));
     commands_that_do_not_start(rig, &dsn, findings)?;
     wrong_dsns(rig, findings)?;
     for (case, arguments) in

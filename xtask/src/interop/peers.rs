@@ -124,13 +124,15 @@ pub(super) struct Session {
 }
 
 /// What a client saw.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Transcript {
     /// The plan's steps with their outcome, in order.
     pub(super) steps: Vec<Value>,
     /// What the server asked and told on its own, sorted: it may come between any steps. Progress is only known to
     /// have come or not, because a client drops what comes together with the answer.
     pub(super) from_server: Vec<String>,
+    /// The lines on standard error, sorted: the client's, the server's and, through the proxy, Watchpost's.
+    pub(super) stderr: Vec<String>,
     /// How long the client took to close.
     pub(super) closed: Duration,
 }
@@ -231,12 +233,16 @@ pub(super) fn drive(
     };
     let finished = process::run_well(name, driver.arg(plan_file).args(command), SESSION_LIMIT, &rig.runs().join(name))?;
     let output = String::from_utf8(finished.stdout)?;
-    Transcript::parse(&output.replace(folder, "$FOLDER"))
+    let mut transcript = Transcript::parse(&output.replace(folder, "$FOLDER"))?;
+    transcript.stderr = finished.stderr.replace(folder, "$FOLDER").lines().map(str::to_owned).collect();
+    transcript.stderr.sort();
+    Ok(transcript)
 }
 
 impl Transcript {
     fn parse(output: &str) -> Result<Self, Failure> {
-        let mut transcript = Self { steps: Vec::new(), from_server: Vec::new(), closed: Duration::ZERO };
+        let mut transcript =
+            Self { steps: Vec::new(), from_server: Vec::new(), stderr: Vec::new(), closed: Duration::ZERO };
         for line in output.lines() {
             let line: Value = serde_json::from_str(line)?;
             if let Some(milliseconds) = line["closed_ms"].as_u64() {
