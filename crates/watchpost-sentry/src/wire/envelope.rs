@@ -56,6 +56,16 @@ pub enum ItemKind {
 /// write the header at each attempt, with [`to_envelope`](Self::to_envelope) or [`EnvelopeHeader::write_line`] followed
 /// by [`as_bytes`](Self::as_bytes).
 ///
+/// ```
+/// use watchpost_sentry::wire::{EnvelopeHeader, EnvelopeItems, ItemKind, Timestamp};
+///
+/// let mut items = EnvelopeItems::new();
+/// items.push_container(ItemKind::Log, 2, br#"{"body":"one"},{"body":"two"}"#);
+/// let attempt = EnvelopeHeader { sent_at: Some(Timestamp::now()), ..EnvelopeHeader::default() };
+/// let body = items.to_envelope(&attempt).into_bytes();
+/// assert!(body.ends_with(b"\n{\"version\":2,\"items\":[{\"body\":\"one\"},{\"body\":\"two\"}]}\n"));
+/// ```
+///
 /// Rules of the protocol that are the caller's: an event and a transaction never share an envelope; at most one log and
 /// one span container an envelope; all spans of a container are of one trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

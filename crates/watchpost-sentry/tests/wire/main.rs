@@ -9,3 +9,4 @@ mod envelope;
 mod items;
 mod json;
 mod reader;
+mod reading;
