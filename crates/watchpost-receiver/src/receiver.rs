@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::config::ReceiverConfig;
 use crate::error::ReceiverError;
 use crate::http::{App, router};
-use crate::store::{Store, Subscription};
+use crate::store::{Live, Store, Subscription};
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -136,11 +136,14 @@ impl Receiver {
             });
         }
         drop(listener);
-        self.store.close_subscriptions();
+        // So that streams have everything; should the writer be gone, they end all the same.
+        let _ = self.store.synced().await;
+        self.store.announce(Live::Stopping);
         // Late requests are dropped with their connections.
         let _ = timeout(STOP_TIMEOUT, graceful.shutdown()).await;
-        self.store.synced().await?;
-        Ok(())
+        let written = self.store.synced().await;
+        self.store.announce(Live::Closed);
+        Ok(written?)
     }
 
     /// Serves on a thread of its own.

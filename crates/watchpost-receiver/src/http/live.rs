@@ -39,10 +39,10 @@ pub(super) async fn stream(State(app): State<App>, options: Query<Options>) -> R
 
 fn events(app: &App, with_payload: bool) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     BroadcastStream::new(app.store.live())
-        .take_while(|message| !matches!(message, Ok(Live::Closing)))
+        .take_while(|message| !matches!(message, Ok(Live::Stopping | Live::Closed)))
         .filter_map(move |message| match message {
             Ok(Live::Item(item)) => event(&item, with_payload),
-            Ok(Live::Closing) => None,
+            Ok(Live::Stopping | Live::Closed) => None,
             Err(BroadcastStreamRecvError::Lagged(count)) => {
                 Some(Event::default().event("missed").data(count.to_string()))
             }

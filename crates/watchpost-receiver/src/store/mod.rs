@@ -61,8 +61,10 @@ pub(crate) struct Arrival {
 pub(crate) enum Live {
     /// An item was stored.
     Item(Arc<StoredItem>),
-    /// The receiver stops: nothing more will come.
-    Closing,
+    /// The receiver stops: streams end, so that their connections can.
+    Stopping,
+    /// Everything is stored: nothing more will come.
+    Closed,
 }
 
 /// A handle to what was received; clones share it. Its reads block the calling thread (a few milliseconds) and see
@@ -189,10 +191,10 @@ impl Store {
         self.inner.live.subscribe()
     }
 
-    /// Ends all subscriptions.
-    pub(crate) fn close_subscriptions(&self) {
+    /// Tells streams and subscriptions how far stopping has come.
+    pub(crate) fn announce(&self, stage: Live) {
         // An error only says that nobody listens.
-        let _ = self.inner.live.send(Live::Closing);
+        let _ = self.inner.live.send(stage);
     }
 
     /// Counts an envelope that was refused or damaged.
@@ -229,7 +231,8 @@ impl Subscription {
         loop {
             match self.live.recv().await {
                 Ok(Live::Item(item)) => return Some(item),
-                Ok(Live::Closing) | Err(broadcast::error::RecvError::Closed) => return None,
+                Ok(Live::Stopping) => {}
+                Ok(Live::Closed) | Err(broadcast::error::RecvError::Closed) => return None,
                 Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
             }
         }

@@ -64,8 +64,9 @@ impl Writer {
         let arrivals = batch.len() as u64;
         match self.commit(batch.iter().flat_map(|arrival| &arrival.records)) {
             Ok(outcomes) => {
-                self.progress.advance(arrivals);
+                // Told before it is counted, so that who subscribes after a sync hears nothing from before it.
                 self.publish(batch, outcomes);
+                self.progress.advance(arrivals);
             }
             Err(error) if batch.len() == 1 => {
                 let records: usize = batch.iter().map(|arrival| arrival.records.len()).sum();
