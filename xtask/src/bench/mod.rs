@@ -2,6 +2,7 @@
 //! The limits are the issue's; what each row means is in `docs/benchmarks.md`.
 
 mod frame;
+mod mcp;
 mod node;
 mod options;
 mod process;
@@ -22,9 +23,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let (name, rest) = args.split_first().ok_or(USAGE)?;
     match name.as_str() {
         "proxy" => proxy::run(&Options::parse(rest)?),
-        "mcp" => Err("the export path is measured once there is an exporter".into()),
+        "mcp" => mcp::run(&Options::parse(rest)?),
         "echo-server" => server::run(rest),
         "sink" => sink::run(rest),
+        "worker" => mcp::worker::run(rest),
+        "replay" => mcp::replay::run(rest),
         _ => Err(USAGE.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! What `/proc` says about a process: memory, CPU time (proc_pid_status(5), proc_pid_stat(5), proc_pid_schedstat).
 //! Linux only, as the limits are.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use crate::Failure;
 
@@ -51,6 +51,16 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Ok(ticks as f64 / 100.0)
+}
+
+/// Takes the developer's own settings out of a command's environment: what is measured is the configuration given to it.
+pub(super) fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["SENTRY_", "WATCHPOST_", "OTEL_"].iter().any(|prefix| text.starts_with(prefix)) || text == "DO_NOT_TRACK" {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// How busy the machine is: the load average of the last minute.

@@ -23,6 +23,15 @@ const INTENTS: [&str; 3] = [
     "Compare this quarter's revenue by region with the same quarter of last year",
 ];
 
+/// How much is known of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// What the proxy sees of a call by itself, who it is for and what for: what the peer is given too. 26 attributes.
+    Usual,
+    /// Every field there is, tags and project included. 30 attributes.
+    All,
+}
+
 /// Events without end.
 #[derive(Debug)]
 pub(super) struct Events {
@@ -35,10 +44,10 @@ pub(super) struct Events {
 
 impl Events {
     /// Events of one new session that completes a call every 10 µs from now.
-    pub(super) fn new(error_every: u64) -> Self {
+    pub(super) fn new(known: Known, error_every: u64) -> Self {
         let started = Timestamp::now();
         let session = session_id(started);
-        let pool = (0..TOOLS.len() * INTENTS.len()).map(|index| event(index, &session)).collect();
+        let pool = (0..TOOLS.len() * INTENTS.len()).map(|index| event(index, &session, known)).collect();
         Self { pool, error_every, started, made: 0 }
     }
 
@@ -68,21 +77,16 @@ fn number(id: &mut String, made: u64) {
     }
 }
 
-fn event(index: usize, session: &str) -> McpEvent {
+fn event(index: usize, session: &str, known: Known) -> McpEvent {
     let text = |text: &str| Some(text.to_owned());
-    McpEvent {
+    let mut event = McpEvent {
         event_id: "evt_3MPafazhKP6jBpTukrVSJbb56ZY".to_owned(),
         session_id: text(session),
-        project_id: text("proj_orders"),
         event_type: "tools/call".into(),
         resource_name: text(TOOLS[index % TOOLS.len()]),
         duration: Some(Duration::from_micros(850 + 937 * index as u64)),
         user_intent: text(INTENTS[index % INTENTS.len()]),
-        actor: Some(Actor {
-            id: text("user-4711"),
-            name: text("Ada Lovelace"),
-            data: Some(serde_json::json!({ "plan": "team", "seats": 12 })),
-        }),
+        actor: Some(Actor { id: text("user-4711"), name: text("Ada Lovelace"), data: None }),
         server: Implementation { name: text("orders-server"), title: text("Orders"), version: text("2.14.0") },
         client: Implementation { name: text("claude-code"), title: None, version: text("2.1.30") },
         protocol_version: text("2025-11-25"),
@@ -92,9 +96,16 @@ fn event(index: usize, session: &str) -> McpEvent {
         request_bytes: Some(312 + index as u64),
         response_bytes: Some(1_480 + 91 * index as u64),
         content_count: Some(1),
-        tags: vec![("team".to_owned(), "fulfilment".to_owned()), ("region".to_owned(), "eu-west-1".to_owned())],
         ..McpEvent::default()
+    };
+    if known == Known::All {
+        event.project_id = text("proj_orders");
+        event.tags = vec![("team".to_owned(), "fulfilment".to_owned()), ("region".to_owned(), "eu-west-1".to_owned())];
+        if let Some(actor) = &mut event.actor {
+            actor.data = Some(serde_json::json!({ "plan": "team", "seats": 12 }));
+        }
     }
+    event
 }
 
 fn failure() -> ErrorInfo {
@@ -122,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_event_has_an_id_of_its_own_and_the_asked_share_are_errors() {
-        let mut events = Events::new(50);
+        let mut events = Events::new(Known::Usual, 50);
         let mut ids = HashSet::new();
         let mut errors = 0;
         for _ in 0..10_000 {

@@ -6,7 +6,10 @@ mod peer;
 pub(super) mod replay;
 pub(super) mod worker;
 
+use std::collections::HashMap;
+
 use self::{
+    events::Known,
     peer::PeerRun,
     replay::ReplayRun,
     worker::{Load, WorkerRun},
@@ -16,7 +19,7 @@ use super::{
     options::Options,
     process::cpu_seconds,
     report::{Limit, Report, Table, number, percent},
-    sink::{SinkProcess, Stats},
+    sink::{Reach, SinkProcess, Stats},
     statistics::median,
 };
 use crate::Failure;
@@ -30,24 +33,44 @@ const REPLAY_CONNECTIONS: u64 = 4;
 struct Mode {
     name: &'static str,
     load: Load,
+    reach: Reach,
     /// Events per second and µs of CPU per event.
     limits: Option<(f64, f64)>,
+}
+
+impl Mode {
     /// The type of the items that cost most: what the limit replays.
-    item_type: &'static str,
+    fn item_type(&self) -> &'static str {
+        if self.load.tracing { "transaction" } else { "log" }
+    }
+}
+
+/// What is measured.
+fn modes(options: &Options) -> Vec<Mode> {
+    let (logs, traced) = (options.pick(1_000_000, 100_000), options.pick(100_000, 20_000));
+    let load = |tracing, error_every, known| {
+        let events = if tracing { traced } else { logs };
+        Load { events, known, tracing, error_every }
+    };
+    let mode = |name, load, limits| Mode { name, load, reach: Reach::Loopback, limits };
+    let (logs, traced) = (Some((300_000.0, 3.0)), Some((25_000.0, 30.0)));
+    let mut modes = vec![
+        mode("logs", load(false, 0, Known::Usual), logs),
+        mode("logs, 2 % errors", load(false, ERROR_EVERY, Known::Usual), None),
+        mode("logs, every field", load(false, 0, Known::All), None),
+        Mode { reach: Reach::Network, ..mode("logs, gzip", load(false, 0, Known::Usual), None) },
+        mode("logs + tracing", load(true, 0, Known::Usual), traced),
+        mode("logs + tracing, 2 % errors", load(true, ERROR_EVERY, Known::Usual), traced),
+        Mode { reach: Reach::Network, ..mode("logs + tracing, gzip", load(true, 0, Known::Usual), None) },
+    ];
+    modes.retain(|mode| mode.reach.is_possible());
+    modes
 }
 
 /// Measures and prints.
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let mut report = Report::new("mcp", options.quick);
-    let (logs, traced) = (options.pick(1_000_000, 100_000), options.pick(100_000, 20_000));
-    let mode = |name, load, limits, item_type| Mode { name, load, limits, item_type };
-    let load = |events, tracing, error_every| Load { events, tracing, error_every };
-    let modes = [
-        mode("logs", load(logs, false, 0), Some((300_000.0, 3.0)), "log"),
-        mode("logs, 2 % errors", load(logs, false, ERROR_EVERY), None, "log"),
-        mode("logs + tracing", load(traced, true, 0), Some((25_000.0, 30.0)), "transaction"),
-        mode("logs + tracing, 2 % errors", load(traced, true, ERROR_EVERY), Some((25_000.0, 30.0)), "transaction"),
-    ];
+    let modes = modes(options);
     verify(&modes)?;
     let count = options.rounds(5, 2);
     let mut measured: Vec<Measured> = modes.iter().map(|_| Measured::default()).collect();
@@ -69,7 +92,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// Exports a little to a sink that parses every item: nothing is lost, doubled or miscounted.
 fn verify(modes: &[Mode]) -> Result<(), Failure> {
     for mode in modes {
-        let sink = SinkProcess::start(true)?;
+        let sink = SinkProcess::start(mode.reach, true)?;
         let load = Load { events: 5_000, ..mode.load };
         let run = WorkerRun::run(&sink, load)?;
         let stats = sink.stats()?;
@@ -118,13 +141,13 @@ struct Round {
 
 impl Round {
     fn measure(mode: &Mode) -> Result<Self, Failure> {
-        let sink = SinkProcess::start(false)?;
+        let sink = SinkProcess::start(mode.reach, false)?;
         let worker = WorkerRun::run(&sink, mode.load)?;
         let (stats, sink_cpu) = (sink.stats()?, cpu_seconds(sink.pid())?);
         check_nothing_lost(mode.load, &worker, &stats)?;
-        let request = sink.sample(mode.item_type)?;
+        let request = sink.sample(mode.item_type())?;
         let once = |connections| -> Result<(f64, f64), Failure> {
-            let sink = SinkProcess::start(false)?;
+            let sink = SinkProcess::start(mode.reach, false)?;
             ReplayRun::run(&sink, &request, 1, 1)?;
             let stats = sink.stats()?;
             let items = if mode.load.tracing { stats.transactions } else { stats.logs }.max(1);
@@ -147,7 +170,7 @@ fn peer(options: &Options, count: usize) -> Result<Option<Vec<PeerMode>>, Failur
     let mut modes: Vec<PeerMode> = vec![("untracked", Vec::new()), ("logs", Vec::new()), ("tracing", Vec::new())];
     for _ in 0..count {
         for (mode, runs) in &mut modes {
-            let sink = SinkProcess::start(false)?;
+            let sink = SinkProcess::start(Reach::Loopback, false)?;
             runs.push(PeerRun::run(&node, &sink, calls, mode)?);
         }
     }
@@ -181,7 +204,7 @@ fn show(modes: &[Mode], measured: &[Measured], peer: Option<&[PeerMode]>, count:
             "watchpost of the better",
         ],
     );
-    let mut rates = Vec::new();
+    let mut rates = HashMap::new();
     for (mode, Measured { rounds }) in modes.iter().zip(measured) {
         let events = mode.load.events as f64;
         let of = |pick: &dyn Fn(&Round) -> f64| median(&rounds.iter().map(pick).collect::<Vec<_>>());
@@ -220,11 +243,11 @@ fn show(modes: &[Mode], measured: &[Measured], peer: Option<&[PeerMode]>, count:
             }
         }
         report.limited(format!("{}: peak resident", mode.name), peak, "MiB", Limit::AtMost(30.0));
-        rates.push((rate, cpu, peak));
+        rates.insert(mode.name, (rate, cpu, peak));
     }
     report.table(table);
     report.table(beside);
-    if let (Some(peer), Some(&logs), Some(&traced)) = (peer, rates.first(), rates.get(2)) {
+    if let (Some(peer), Some(&logs), Some(&traced)) = (peer, rates.get("logs"), rates.get("logs + tracing")) {
         show_peer(peer, logs, traced, report);
     }
 }

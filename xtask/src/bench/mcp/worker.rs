@@ -9,12 +9,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use watchpost::exporter::{McpExporter, SentryConfig};
 
-use super::events::Events;
+use super::events::{Events, Known};
 use crate::{
     Failure,
     bench::{
         options::{own_program, value},
-        process::{Memory, cpu_seconds},
+        process::{Memory, cpu_seconds, forget_settings},
         sink::SinkProcess,
     },
 };
@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) events: u64,
+    pub(super) known: Known,
     pub(super) tracing: bool,
     /// One event in this many is an error; 0 for none.
     pub(super) error_every: u64,
@@ -54,12 +55,15 @@ pub(super) struct WorkerRun {
 impl WorkerRun {
     /// Exports the load to the sink from a process of its own.
     pub(super) fn run(sink: &SinkProcess, load: Load) -> Result<Self, Failure> {
-        let output = Command::new(own_program()?)
+        let mut command = Command::new(own_program()?);
+        command
             .args(["bench", "worker", &sink.dsn()])
             .args([load.events.to_string(), load.error_every.to_string(), load.tracing.to_string()])
+            .args((load.known == Known::All).then_some("all"))
             .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()?;
+            .stderr(Stdio::inherit());
+        forget_settings(&mut command);
+        let output = command.output()?;
         if !output.status.success() {
             return Err(format!("the worker ended with {}", output.status).into());
         }
@@ -67,15 +71,19 @@ impl WorkerRun {
     }
 }
 
-/// Exports: arguments are the DSN, how many events, one error in how many, and whether tracing is on.
+/// Exports: arguments are the DSN, how many events, one error in how many, whether tracing is on, and
+/// `all` for all fields.
 pub(in crate::bench) fn run(args: &[String]) -> Result<(), Failure> {
-    let mut config = SentryConfig::default();
-    config.dsn = Some(value("worker", args.first())?.clone());
+    let dsn = value("worker", args.first())?;
     let count: u64 = value("worker", args.get(1))?.parse()?;
-    let mut events = Events::new(value("worker", args.get(2))?.parse()?);
-    config.enable_tracing = Some(value("worker", args.get(3))?.parse()?);
-    config.environment = Some("production".to_owned());
-    config.release = Some("bench@1.0.0".to_owned());
+    let known = if args.get(4).is_some_and(|known| known == "all") { Known::All } else { Known::Usual };
+    let mut events = Events::new(known, value("worker", args.get(2))?.parse()?);
+    let tracing = value("worker", args.get(3))?.parse()?;
+    let config = SentryConfig::default()
+        .with_dsn(dsn)
+        .with_environment("production")
+        .with_release("bench@1.0.0")
+        .with_tracing(tracing);
     let exporter = McpExporter::new(config)?;
     let cpu = cpu_seconds(std::process::id())?;
     let start = Instant::now();

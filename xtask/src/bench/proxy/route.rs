@@ -8,6 +8,7 @@ use crate::{
     bench::{
         node::NodeFolder,
         options::{Options, own_program},
+        process::forget_settings,
         server::Serving,
     },
 };
@@ -130,15 +131,7 @@ impl Bench<'_> {
                 command
             }
         };
-        // The measured configuration is the one given here: nothing from the developer's environment or folder.
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            if ["SENTRY_", "WATCHPOST_", "OTEL_"].iter().any(|prefix| name.starts_with(prefix))
-                || name == "DO_NOT_TRACK"
-            {
-                command.env_remove(&*name);
-            }
-        }
+        forget_settings(&mut command);
         command.current_dir(std::env::temp_dir());
         command
     }
