@@ -18,7 +18,10 @@ use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    diagnostics::start(args.verbose);
+    // The example server is a stranger's program in the demo: what it would log is no diagnostics of ours.
+    if !matches!(args.command, Command::DemoServer) {
+        diagnostics::start(args.verbose);
+    }
     let done = match args.command {
         Command::Mcp(mcp) => command::mcp::run(mcp),
         Command::Import(import) => command::import::run(&import),
