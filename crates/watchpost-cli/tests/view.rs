@@ -1,0 +1,108 @@
+//! `watchpost view` and a proxy without a DSN: what one receives, the other sent, and it is still there afterwards.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running `watchpost view`; killed if a test fails before it is stopped.
+struct View {
+    child: Child,
+    tail: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl View {
+    fn start(database: &Path) -> Self {
+        // A port that was free a moment ago.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_watchpost"))
+            .args(["view", "--tail", "--listen", &address.to_string(), "--db"])
+            .arg(database)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It says where it listens once it does.
+        let mut banner = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        banner.read_line(&mut first).unwrap();
+        assert!(first.contains(&address.to_string()), "{first}");
+        let tail = BufReader::new(child.stdout.take().unwrap());
+        Self { child, tail, address }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn proxied_call(address: SocketAddr) {
+    let mut proxy = Command::new(env!("CARGO_BIN_EXE_watchpost"))
+        .args(["mcp", "--dsn", &format!("http://key@{address}/1"), "--", "sh", "-c"])
+        .arg(r#"read request; echo '{"jsonrpc":"2.0","id":"a","result":{"content":[],"isError":true}}'"#)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let call = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"\u001b[31mred"}}"#;
+    writeln!(proxy.stdin.take().unwrap(), "{call}").unwrap();
+    assert!(proxy.wait().unwrap().success());
+}
+
+#[test]
+fn what_arrives_is_tailed_shown_on_a_page_and_kept_for_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("view.db");
+    let mut view = View::start(&database);
+    proxied_call(view.address);
+
+    let mut line = String::new();
+    view.tail.read_line(&mut line).unwrap();
+    assert!(line.contains("tools/call") || line.contains("ToolCallError"), "{line}");
+    assert!(!line.contains('\u{1b}'), "a tool's name must not reach the terminal raw: {line:?}");
+
+    let sessions = view.get("/api/sessions");
+    assert!(sessions.starts_with("HTTP/1.1 200"), "{sessions}");
+    assert!(sessions.contains("\"calls\":1") && sessions.contains("\"errors\":1"), "{sessions}");
+    assert!(view.get("/").contains("<html"));
+    assert_eq!(view.stop(), Some(0));
+
+    let again = View::start(&database);
+    assert!(again.get("/api/sessions").contains("\"calls\":1"));
+    assert_eq!(again.stop(), Some(0));
+}
+
+#[test]
+fn a_taken_port_is_named_and_ends_with_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_watchpost"))
+        .args(["view", "--listen", &taken.local_addr().unwrap().to_string(), "--db"])
+        .arg(folder.path().join("view.db"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is in use"), "{said}");
+}
