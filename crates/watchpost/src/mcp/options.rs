@@ -8,7 +8,7 @@ use crate::model::{Actor, Transport};
 /// What an observer reports, how much it keeps, and what it adds to every event.
 ///
 /// The defaults observe everything but `ping` and notifications, capture no content, and bound memory:
-/// at most about 8 MiB of open calls and 50 KiB of buffers for each direction.
+/// at most about 8 MiB of open calls and 150 KiB of buffers for each direction.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObserverOptions {

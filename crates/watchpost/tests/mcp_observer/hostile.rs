@@ -8,8 +8,8 @@ use watchpost::{
 
 use crate::wire::{FROM_CLIENT, FROM_SERVER, Wire, answer, at, call};
 
-/// Bytes an observer may hold for frames being read, whatever they are: see `Scanner`.
-const BUFFER_BOUND: usize = 100 * 1024;
+/// Bytes an observer may hold for frames being read, whatever they are: both directions, see `Scanner`.
+const BUFFER_BOUND: usize = 2 * 150 * 1024;
 
 /// The observer still works after what was fed.
 fn assert_recovers(wire: &mut Wire, what: &str) {
@@ -200,6 +200,32 @@ fn a_frame_of_100_mb_passes_in_constant_memory() {
     assert_eq!(event.request_bytes, Some(request_bytes as u64));
     assert_eq!(event.response_bytes, Some(response_bytes as u64));
     assert!(event.error.unwrap().message.starts_with("xxx"), "and its error is known");
+}
+
+#[test]
+fn every_fact_at_its_largest_stays_within_the_bound() {
+    const IMPLEMENTATION: &str = r#"{"name":@,"title":@,"version":@}"#;
+    let meta = format!(
+        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":@,"io.modelcontextprotocol/clientInfo":{IMPLEMENTATION},"io.modelcontextprotocol/serverInfo":{IMPLEMENTATION},"traceparent":@,"sentry-trace":@,"baggage":@,"claudecode/toolUseId":@,"progressToken":@}}"#
+    );
+    let blocks = vec![r#"{"type":@,"text":@}"#; 100].join(",");
+    let message = format!(
+        r#"{{"jsonrpc":@,"id":@,"params":{{"name":@,"uri":@,"ref":{{"type":@,"name":@,"uri":@}},"level":@,"taskId":@,"requestId":@,"reason":@,"protocolVersion":@,"clientInfo":{IMPLEMENTATION},"arguments":@,{meta}}},"result":{{"content":[{blocks}],"resultType":@,"protocolVersion":@,"serverInfo":{IMPLEMENTATION},"task":{{"taskId":@,"status":@}},{meta}}},"error":{{"message":@,"data":@}},"method":@}}"#
+    );
+    let mut wire = Wire::new();
+    // Buffers grow by doubling as texts do, and an invalid byte becomes the three of U+FFFD.
+    for size in [10, 1000, 50_000] {
+        let text = [b"\"", vec![0xff; size].as_slice(), b"\""].concat();
+        for direction in [FROM_CLIENT, FROM_SERVER] {
+            for (index, part) in message.split('@').enumerate() {
+                wire.bytes(direction, if index > 0 { &text } else { b"" }).bytes(direction, part.as_bytes());
+            }
+            wire.bytes(direction, b"\n");
+            assert!(wire.observer.buffered_bytes() < BUFFER_BOUND, "{}", wire.observer.buffered_bytes());
+        }
+    }
+    assert!(wire.observer.stray().is_empty());
+    assert_eq!(wire.observer.open_calls(), 6);
 }
 
 #[test]

@@ -254,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn enough_is_said_between_escapes_only() {
+        for (content, decoded) in [
+            (r#"abc\\"rest""#, Decoded::Enough(5)),
+            (r#"abc\"d\"e""#, Decoded::Enough(5)),
+            (r#"abc\u0022de""#, Decoded::Enough(9)),
+            (r#"abcde""#, Decoded::Whole(6)),
+        ] {
+            let mut buffer = TextBuffer::default();
+            buffer.begin(2);
+            assert_eq!(buffer.decode(content.as_bytes()), decoded, "{content}");
+            assert_eq!(buffer.text(), "…");
+        }
+    }
+
+    #[test]
     fn a_long_text_is_cut_at_a_character_and_marked() {
         let content = format!("{}\"", "é".repeat(20));
         assert_eq!(decode(content.as_bytes(), 7, 40), "é".repeat(20), "exactly the limit is whole");
