@@ -147,7 +147,7 @@ impl McpExporter {
 }
 
 impl Active {
-    /// Hot path: the log's part costs at most 3 µs with redaction, hashing and JSON; `tests/cost.rs` guards it.
+    /// Hot path: the log's part costs at most 3 µs with redaction, hashing and JSON; `examples/export_cost.rs` measures it.
     fn export(&self, event: &McpEvent) {
         let tracing = self.settings.tracing_enabled();
         let transaction_items = [(Category::Transaction, 1), (Category::Span, span_count(event))];

@@ -11,8 +11,12 @@ pub(super) const TAG: usize = 200;
 pub(super) const NAME: usize = 200;
 /// An operation, in characters.
 pub(super) const OPERATION: usize = 128;
-/// An exception's message, a log's body, a text attribute: in characters.
+/// An exception's message, a log's body or attribute, in characters.
 pub(super) const MESSAGE: usize = 8192;
+/// A cause's message, a span's attribute, in characters: there can be many, and an item has 1 MiB.
+pub(super) const ATTRIBUTE: usize = 1024;
+/// Most tags and most properties of the host's own; AgentCat takes as many.
+pub(super) const OWN_ENTRIES: usize = 50;
 /// An exception's type, in characters.
 pub(super) const EXCEPTION_TYPE: usize = 256;
 /// An id or a name of a user, in characters.
@@ -50,24 +54,47 @@ pub(super) fn cut_cow(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
     }
 }
 
-/// `text`, at most `max` bytes of it, `…` included if it was cut.
-pub(super) fn cut_bytes(text: &str, max: usize) -> Cow<'_, str> {
-    if text.len() <= max {
+/// `text`, at most `max` bytes of it as they are written in JSON, `…` included if it was cut.
+pub(super) fn cut_json(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() * LONGEST_ESCAPE <= max {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(mark(&text[..text.floor_char_boundary(max.saturating_sub(CUT.len_utf8()))]))
+    let mut length = 0;
+    let mut fits = 0;
+    for (at, character) in text.char_indices() {
+        if length + CUT.len_utf8() <= max {
+            fits = at;
+        }
+        length += json_length(character);
+        if length > max {
+            return Cow::Owned(mark(&text[..fits]));
+        }
+    }
+    Cow::Borrowed(text)
+}
+
+/// The longest escape of a byte in JSON, `\u0000`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// How many bytes a character has in JSON.
+const fn json_length(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => LONGEST_ESCAPE,
+        _ => character.len_utf8(),
+    }
 }
 
 /// `value` as it is, or, when its JSON is longer than `max` bytes, the beginning of that JSON as a text.
 pub(super) fn fit(value: &serde_json::Value, max: usize) -> Value<'_> {
     match value {
-        serde_json::Value::String(text) => Value::String(cut_bytes(text, max)),
+        serde_json::Value::String(text) => Value::String(cut_json(text, max)),
         serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
             let json = value.to_string();
             if json.len() <= max {
                 Value::Json(Cow::Borrowed(value))
             } else {
-                Value::String(Cow::Owned(cut_bytes(&json, max).into_owned()))
+                Value::String(Cow::Owned(cut_json(&json, max).into_owned()))
             }
         }
         scalar => Value::Json(Cow::Borrowed(scalar)),
@@ -93,26 +120,32 @@ mod tests {
         assert_eq!(cut(&"ž".repeat(5), 5), "žžžžž");
         assert_eq!(cut(&"ž".repeat(6), 5), "žžžž…");
         assert_eq!(cut("abc", 0), "…");
-        assert_eq!(cut_bytes("abcdef", 6), "abcdef");
-        assert_eq!(cut_bytes("abcdefg", 6), "abc…");
-        assert_eq!(cut_bytes("🐈🐈🐈", 9), "🐈…");
+        assert_eq!(cut_json("abcdef", 6), "abcdef");
+        assert_eq!(cut_json("abcdefg", 6), "abc…");
+        assert_eq!(cut_json("🐈🐈🐈", 9), "🐈…");
+        assert_eq!(cut_json("\n\n\n\n", 8), "\n\n\n\n");
+        assert_eq!(cut_json("\n\n\n\n\n", 8), "\n\n…");
+        assert_eq!(cut_json("\u{1}\u{1}", 11), "\u{1}…");
     }
 
     #[test]
     fn json_too_large_becomes_the_beginning_of_its_text() {
         let value = json!({"a": "x".repeat(50)});
         assert_eq!(fit(&value, 100), Value::Json(Cow::Borrowed(&value)));
-        assert_eq!(fit(&value, 13), Value::String(Cow::Borrowed("{\"a\":\"xxxx…")));
+        assert_eq!(fit(&value, 16), Value::String(Cow::Borrowed("{\"a\":\"xxxx…")));
         assert_eq!(fit(&json!(1.5), 1), Value::Json(Cow::Owned(json!(1.5))));
     }
 
     proptest! {
         #[test]
-        fn nothing_is_ever_longer_than_its_limit(text in "\\PC{0,40}", max in 1_usize..50) {
+        fn nothing_is_ever_longer_than_its_limit(text in "(\\PC|[\\x00-\\x1f\"\\\\]){0,40}", max in 1_usize..80) {
             let short = cut(&text, max);
             prop_assert!(short.chars().count() <= max);
             prop_assert_eq!(short == text, text.chars().count() <= max);
-            prop_assert!(cut_bytes(&text, max.max(3)).len() <= max.max(3));
+            let json = |text: &str| json!(text).to_string().len() - 2;
+            let short = cut_json(&text, max.max(3));
+            prop_assert!(json(&short) <= max.max(3));
+            prop_assert_eq!(short == text, json(&text) <= max.max(3));
         }
     }
 }

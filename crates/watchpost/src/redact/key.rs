@@ -12,39 +12,46 @@ pub(super) enum KeyClass {
     Header,
 }
 
+/// A word of up to 16 letters and digits in lowercase, packed so that comparing it is comparing a number; a longer one keeps
+/// its end, which no listed word is.
+type Word = u128;
+
 /// Words that make a key a secret on their own.
 #[rustfmt::skip]
-const STRONG: &[&str] = &[
+const STRONG: &[Word] = &words([
     "password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets", "credential", "credentials", "jwt",
     "apikey", "apisecret", "apitoken", "privatekey", "secretkey", "accesskey", "clientsecret", "accesstoken", "authtoken",
     "refreshtoken", "idtoken", "bearertoken", "phpsessid", "jsessionid", "sessionid",
-];
+]);
 /// Words that make a key a secret unless the value says otherwise.
-const WEAK: &[&str] = &["token", "auth", "bearer", "pass", "csrf", "xsrf", "saml", "sid"];
+const WEAK: &[Word] = &words(["token", "auth", "bearer", "pass", "csrf", "xsrf", "saml", "sid"]);
 /// Header names whose value is the rest of the line.
-const HEADERS: &[&str] = &["authorization", "cookie", "cookies"];
+const HEADERS: &[Word] = &words(["authorization", "cookie", "cookies"]);
+/// Words that are a secret only behind one of the [`QUALIFIERS`].
+const QUALIFIED: &[Word] = &words(["key", "keys", "tokens"]);
 /// Words that make a following `key` or `token(s)` a secret: `api key`, `access_tokens`.
 #[rustfmt::skip]
-const QUALIFIERS: &[&str] = &[
+const QUALIFIERS: &[Word] = &words([
     "access", "account", "admin", "api", "app", "auth", "bearer", "bot", "client", "consumer", "decryption", "deploy", "encryption",
     "hmac", "id", "master", "oauth", "personal", "private", "refresh", "root", "secret", "security", "service", "session", "shared",
     "signing", "ssh", "storage", "subscription", "webhook",
-];
+]);
 /// Last words after which the value describes the secret and is none: `token_count`, `passwordPolicy`.
 #[rustfmt::skip]
-const DESCRIPTIONS: &[&str] = &[
+const DESCRIPTIONS: &[Word] = &words([
     "age", "alg", "algorithm", "at", "audience", "budget", "cost", "count", "counts", "description", "domain", "enabled", "endpoint",
     "error", "estimate", "expiration", "expired", "expires", "expiry", "field", "format", "hint", "index", "issuer", "label", "len",
     "length", "limit", "limits", "method", "mode", "name", "names", "placeholder", "policy", "present", "price", "prompt", "provider",
     "rate", "remaining", "required", "scheme", "scope", "scopes", "size", "source", "status", "strength", "title", "ttl", "type", "uri",
     "url", "usage", "used", "valid", "version", "window",
-];
+]);
 /// Words beside `token` that make it a cursor or a piece of text.
 #[rustfmt::skip]
-const NOT_A_CREDENTIAL: &[&str] = &[
+const NOT_A_CREDENTIAL: &[Word] = &words([
     "bos", "cached", "completion", "continuation", "cursor", "eos", "first", "input", "last", "max", "min", "next", "num", "output", "pad",
     "page", "per", "prev", "previous", "progress", "resume", "special", "stop", "sync", "total", "unexpected",
-];
+]);
+const TOKEN: Word = words(["token"])[0];
 
 /// Whether a key names a secret: `password`, `apiKey`, `X-Api-Key`, `Authorization`; not `input_tokens`, not `author`.
 #[must_use]
@@ -53,66 +60,44 @@ pub fn is_secret_key(key: &str) -> bool {
 }
 
 pub(super) fn classify_key(key: &str) -> Option<KeyClass> {
-    let words = Words::of(key);
-    let words = words.as_slice();
-    let (&last, before) = words.split_last()?;
-    let has = |list: &[&str]| words.iter().any(|word| contains(list, word));
+    let (words, count) = split(key);
+    let words = &words[..count];
+    let (last, others) = words.split_first()?;
+    let has = |list: &[Word]| words.iter().any(|word| list.contains(word));
+    let is_qualified = || others.first().is_some_and(|word| QUALIFIERS.contains(word));
 
-    if contains(DESCRIPTIONS, last) {
-        return None;
-    }
-    let qualified = before.last().is_some_and(|word| contains(QUALIFIERS, word));
-    if last.eq_ignore_ascii_case("key") || last.eq_ignore_ascii_case("keys") || last.eq_ignore_ascii_case("tokens") {
-        return qualified.then_some(KeyClass::Strong);
-    }
-    if has(HEADERS) {
-        return Some(KeyClass::Header);
-    }
-    if has(STRONG) {
-        return Some(KeyClass::Strong);
-    }
-    if last.eq_ignore_ascii_case("token") && qualified {
-        return Some(KeyClass::Strong);
-    }
-    (has(WEAK) && !has(NOT_A_CREDENTIAL)).then_some(KeyClass::Weak)
+    let class = if QUALIFIED.contains(last) {
+        is_qualified().then_some(KeyClass::Strong)
+    } else if has(HEADERS) {
+        Some(KeyClass::Header)
+    } else if has(STRONG) || *last == TOKEN && is_qualified() {
+        Some(KeyClass::Strong)
+    } else {
+        (has(WEAK) && !has(NOT_A_CREDENTIAL)).then_some(KeyClass::Weak)
+    };
+    class.filter(|_| !DESCRIPTIONS.contains(last))
 }
 
-fn contains(list: &[&str], word: &str) -> bool {
-    list.iter().any(|entry| entry.eq_ignore_ascii_case(word))
-}
-
-/// The last eight words of a key, split at `_`, `-`, `.`, spaces and where camelCase changes.
-struct Words<'a> {
-    words: [&'a str; 8],
-    count: usize,
-}
-
-impl<'a> Words<'a> {
-    fn of(key: &'a str) -> Self {
-        let bytes = key.as_bytes();
-        let mut split = Self { words: [""; 8], count: 0 };
-        let mut end = bytes.len();
-        for at in (0..bytes.len()).rev() {
-            let starts_word = bytes[at].is_ascii_alphanumeric() && (at == 0 || begins_word(bytes, at));
-            if !bytes[at].is_ascii_alphanumeric() {
-                end = at;
-            } else if starts_word {
-                if split.count == split.words.len() {
-                    break;
-                }
-                // The bytes between are ASCII letters and digits, so the range lies on character boundaries.
-                split.words[split.count] = key.get(at..end).unwrap_or_default();
-                split.count += 1;
-                end = at;
-            }
+/// The last eight words of a key, the last one first: split at `_`, `-`, `.`, spaces and where camelCase changes.
+fn split(key: &str) -> ([Word; 8], usize) {
+    let bytes = key.as_bytes();
+    let mut words = [0; 8];
+    let (mut count, mut word, mut shift) = (0, 0, 0);
+    for at in (0..bytes.len()).rev() {
+        if count == words.len() {
+            break;
         }
-        split.words[..split.count].reverse();
-        split
+        if bytes[at].is_ascii_alphanumeric() && shift < Word::BITS {
+            word |= Word::from(bytes[at].to_ascii_lowercase()) << shift;
+            shift += 8;
+        }
+        if shift > 0 && (at == 0 || !bytes[at].is_ascii_alphanumeric() || begins_word(bytes, at)) {
+            words[count] = word;
+            count += 1;
+            (word, shift) = (0, 0);
+        }
     }
-
-    fn as_slice(&self) -> &[&'a str] {
-        &self.words[..self.count]
-    }
+    (words, count)
 }
 
 /// Whether the letter at `at` begins a word: after a separator, `aB`, or the `B` of `ABc`.
@@ -123,6 +108,22 @@ fn begins_word(bytes: &[u8], at: usize) -> bool {
     }
     let next_is_lower = bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase);
     here.is_ascii_uppercase() && (!before.is_ascii_uppercase() || next_is_lower)
+}
+
+const fn words<const N: usize>(texts: [&str; N]) -> [Word; N] {
+    let mut words = [0; N];
+    let mut index = 0;
+    while index < N {
+        let bytes = texts[index].as_bytes();
+        assert!(bytes.len() < 16, "a longer word would be cut");
+        let mut at = 0;
+        while at < bytes.len() {
+            words[index] = words[index] << 8 | bytes[at] as Word;
+            at += 1;
+        }
+        index += 1;
+    }
+    words
 }
 
 #[cfg(test)]

@@ -112,7 +112,11 @@ pub(super) fn vendor_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if !bytes.get(at + 6).is_some_and(|byte| Body::Dotted.holds(*byte)) {
         return None;
     }
-    table.iter().find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?))
+    let before = bytes.get(at.checked_sub(1)?)?;
+    table
+        .iter()
+        .filter(|prefix| prefix.0.as_bytes().iter().rev().nth(1) == Some(before))
+        .find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?))
 }
 
 impl Prefix {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     mapping::{
         Settings,
-        limit::{self, cut, cut_bytes},
+        limit::{self, cut, cut_json},
     },
     model::{ErrorInfo, ErrorKind, McpEvent},
 };
@@ -92,7 +92,7 @@ fn mcp_context(event: &McpEvent) -> Value<'_> {
         ("protocol_version",  event.protocol_version.as_deref()),
     ];
     let members =
-        rows.into_iter().filter_map(|(key, text)| Some((key.into(), Value::String(cut_bytes(text?, MEMBER_BYTES)))));
+        rows.into_iter().filter_map(|(key, text)| Some((key.into(), Value::String(cut_json(text?, MEMBER_BYTES)))));
     Value::Object(members.collect())
 }
 

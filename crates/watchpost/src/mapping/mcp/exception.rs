@@ -19,6 +19,9 @@ use crate::{
 
 /// Most causes sent with a failure.
 const MAX_CAUSES: usize = 10;
+/// Most frames of the failure, which is what Relay keeps, and of each cause; of more, the middle is cut out.
+const MAX_FRAMES: usize = 50;
+const MAX_CAUSE_FRAMES: usize = 20;
 
 /// The failure and its causes, the oldest cause first, as Sentry wants them.
 pub(super) fn exceptions<'a>(event: &'a McpEvent, error: &'a ErrorInfo) -> Vec<Exception<'a>> {
@@ -32,7 +35,7 @@ pub(super) fn exceptions<'a>(event: &'a McpEvent, error: &'a ErrorInfo) -> Vec<E
                 parent_id: Some(id - 1),
                 ..Mechanism::default()
             }),
-            ..exception(cause, Cow::Borrowed(&cause.message))
+            ..exception(cause, cut(&cause.message, limit::ATTRIBUTE), MAX_CAUSE_FRAMES)
         })
         .collect();
     exceptions.reverse();
@@ -52,7 +55,7 @@ pub(super) fn exceptions<'a>(event: &'a McpEvent, error: &'a ErrorInfo) -> Vec<E
             data: data(event, error),
             ..Mechanism::default()
         }),
-        ..exception(error, message)
+        ..exception(error, cut_cow(message, limit::MESSAGE), MAX_FRAMES)
     });
     exceptions
 }
@@ -67,13 +70,13 @@ fn causes(error: &ErrorInfo) -> impl Iterator<Item = &ErrorInfo> {
     })
 }
 
-fn exception<'a>(error: &'a ErrorInfo, message: Cow<'a, str>) -> Exception<'a> {
+fn exception<'a>(error: &'a ErrorInfo, value: Cow<'a, str>, max_frames: usize) -> Exception<'a> {
     Exception {
         ty: cut_cow(exception_type(error), limit::EXCEPTION_TYPE),
-        value: cut_cow(message, limit::MESSAGE),
+        value,
         module: None,
         mechanism: None,
-        frames: stack::frames(error),
+        frames: stack::frames(error, max_frames),
     }
 }
 

@@ -7,7 +7,7 @@ use watchpost_sentry::wire::Value;
 use crate::{
     mapping::{
         Settings,
-        limit::{self, cut_bytes, fit},
+        limit::{self, cut_json, fit},
         stack,
     },
     model::{ContentBlock, ErrorInfo, McpEvent},
@@ -46,7 +46,7 @@ pub(super) fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn text(text: Option<&str>) -> Option<Value<'_>> {
-    text.map(|text| Value::String(cut_bytes(text, limit::EXTRA_BYTES)))
+    text.map(|text| Value::String(cut_json(text, limit::EXTRA_BYTES)))
 }
 
 /// The longest part of an error, in bytes. All parts together stay within one extra value.
@@ -57,7 +57,7 @@ const BLOCK_BYTES: usize = 512;
 
 /// The error but for what the exception itself shows: frames, causes and the whole message.
 fn error(error: &ErrorInfo) -> Value<'_> {
-    let unread_stack = error.stack.as_deref().filter(|_| stack::frames(error).is_empty());
+    let unread_stack = error.stack.as_deref().filter(|_| stack::frames(error, 1).is_empty());
     #[rustfmt::skip]
     let rows = [
         ("message",   Some(part(&error.message))),
@@ -72,7 +72,7 @@ fn error(error: &ErrorInfo) -> Value<'_> {
 }
 
 fn part(text: &str) -> Value<'_> {
-    Value::String(cut_bytes(text, PART_BYTES))
+    Value::String(cut_json(text, PART_BYTES))
 }
 
 /// The content blocks of a failed result; a single text is the message again.
@@ -84,7 +84,7 @@ fn blocks(blocks: &[ContentBlock]) -> Option<Value<'_>> {
 }
 
 fn block(block: &ContentBlock) -> Value<'_> {
-    let ty = (Cow::Borrowed("type"), Value::String(cut_bytes(&block.ty, 64)));
-    let text = block.text.as_deref().map(|text| (Cow::Borrowed("text"), Value::String(cut_bytes(text, BLOCK_BYTES))));
+    let ty = (Cow::Borrowed("type"), Value::String(cut_json(&block.ty, 64)));
+    let text = block.text.as_deref().map(|text| (Cow::Borrowed("text"), Value::String(cut_json(text, BLOCK_BYTES))));
     Value::Object([ty].into_iter().chain(text).collect())
 }

@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use super::failure::exception_type;
 use crate::{
     mapping::{
-        limit::{self, cut},
+        limit::{self, cut, cut_cow},
         template::template,
     },
     model::{ErrorInfo, McpEvent},
 };
 
 pub(super) fn fingerprint<'a>(event: &'a McpEvent, error: &'a ErrorInfo) -> Vec<Cow<'a, str>> {
-    let ty = exception_type(error);
+    let ty = cut_cow(exception_type(error), limit::TAG);
     let resource = match event.resource_name.as_deref() {
         // Tools and prompts are few; URIs and names of custom events may carry ids.
         Some(name) if matches!(&*event.event_type, "tools/call" | "prompts/get") => cut(name, limit::TAG),

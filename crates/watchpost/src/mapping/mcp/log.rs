@@ -1,5 +1,5 @@
 //! Seed 000, "Log Events": one log for each event, with the seed's fields as attributes.
-//! Hot path: 3 µs of CPU an event with redaction, hashing and JSON, guarded by `tests/cost.rs` and the `mcp` benchmark.
+//! Hot path: 3 µs of CPU an event with redaction, hashing and JSON, measured by `examples/export_cost.rs` and guarded by the `mcp` benchmark.
 
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@
 //! | [`error_event`] | `is_error` | `error_event.rs`, `exception.rs` |
 //!
 //! What the items share stands in `identity.rs` (ids), `tag.rs` and `extra.rs`. Every row of the seed's tables is one line
-//! there. What goes beyond the seed is what Sentry's own views need; `tests/seed_000.rs` holds the two apart.
+//! there. What goes beyond the seed is what Sentry's own views need; `tests/mapping/` holds the two apart.
 //!
 //! Three choices the seed leaves open:
 //!

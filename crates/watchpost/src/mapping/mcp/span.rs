@@ -14,14 +14,14 @@ use super::{
 use crate::{
     mapping::{
         Settings, TraceMode,
-        limit::{self, cut, cut_bytes, cut_cow},
+        limit::{self, cut, cut_cow, cut_json},
     },
     model::{Completion, Direction, McpEvent, Transport},
 };
 
-/// Longest arguments or result kept in a span, in bytes: twice this, escaped, is well below Relay's 1 MiB an item.
+/// Longest arguments or result kept in a span, in bytes of JSON: both together are well below Relay's 1 MiB an item.
 const CONTENT_BYTES: usize = 64 * 1024;
-/// Most arguments with an attribute of their own, and the longest value of one, in characters.
+/// Most arguments with an attribute of their own, and the longest value of one, in bytes of JSON.
 const MAX_ARGUMENTS: usize = 32;
 const ARGUMENT: usize = 1024;
 
@@ -163,8 +163,8 @@ fn push_arguments<'a>(data: &mut Vec<(Cow<'a, str>, Value<'a>)>, event: &'a McpE
     let Ok(arguments) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments) else { return };
     data.extend(arguments.into_iter().take(MAX_ARGUMENTS).map(|(key, value)| {
         let key = format!("mcp.request.argument.{}", cut(&key, limit::TAG).to_lowercase());
-        let value = cut_cow(Cow::Owned(value.to_string()), ARGUMENT);
-        (Cow::Owned(key), Value::String(Cow::Owned(value.into_owned())))
+        let value = value.to_string();
+        (Cow::Owned(key), Value::String(Cow::Owned(cut_json(&value, ARGUMENT).into_owned())))
     }));
 }
 
@@ -173,17 +173,17 @@ fn foreign_parent(event: &McpEvent, settings: &Settings) -> Option<crate::model:
 }
 
 fn text(text: Option<&str>) -> Option<Value<'_>> {
-    text.filter(|text| !text.is_empty()).map(|text| Value::String(cut(text, limit::MESSAGE)))
+    text.filter(|text| !text.is_empty()).map(|text| Value::String(cut(text, limit::ATTRIBUTE)))
 }
 
 fn content(content: &str) -> Value<'_> {
-    Value::String(cut_bytes(content, CONTENT_BYTES))
+    Value::String(cut_json(content, CONTENT_BYTES))
 }
 
 /// The length in bytes of content that was cut.
 fn cut_length(content: Option<&str>) -> Option<Value<'_>> {
-    let length = content?.len();
-    (length > CONTENT_BYTES).then(|| count(length as u64))
+    let content = content?;
+    matches!(cut_json(content, CONTENT_BYTES), Cow::Owned(_)).then(|| count(content.len() as u64))
 }
 
 fn count<'a>(count: u64) -> Value<'a> {

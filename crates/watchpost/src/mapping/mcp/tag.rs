@@ -40,9 +40,9 @@ pub(super) fn tags<'a>(event: &'a McpEvent, settings: &'a Settings) -> Vec<Tag<'
     tags
 }
 
-/// The host's own tags, without those the seed names and those that would be empty.
+/// The host's own tags, at most 50, without those the seed names and those that would be empty.
 pub(super) fn own_tags(event: &McpEvent) -> impl Iterator<Item = Tag<'_>> {
-    event.tags.iter().filter_map(|(key, value)| {
+    event.tags.iter().take(limit::OWN_ENTRIES).filter_map(|(key, value)| {
         let key = tag_key(key)?;
         let is_free = TAGS.iter().all(|(name, _)| *name != key);
         Some((key, tag_value(value)?)).filter(|_| is_free)

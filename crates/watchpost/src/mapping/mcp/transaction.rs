@@ -51,12 +51,13 @@ pub(super) fn name(event: &McpEvent) -> Cow<'_, str> {
     }
 }
 
-/// The host's own properties, as the context `properties`.
+/// The host's own properties, at most 50, as the context `properties`.
 pub(super) fn properties(event: &McpEvent) -> Option<(Cow<'_, str>, Value<'_>)> {
     if event.properties.is_empty() {
         return None;
     }
-    let share = limit::CONTEXT_BYTES / event.properties.len();
-    let members = event.properties.iter().map(|(key, value)| (cut(key, limit::TAG), fit(value, share)));
+    let properties = &event.properties[..event.properties.len().min(limit::OWN_ENTRIES)];
+    let share = limit::CONTEXT_BYTES / properties.len();
+    let members = properties.iter().map(|(key, value)| (cut(key, limit::TAG), fit(value, share)));
     Some((Cow::Borrowed("properties"), Value::Object(members.collect())))
 }

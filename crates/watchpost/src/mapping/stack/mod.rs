@@ -10,35 +10,34 @@ use std::borrow::Cow;
 
 use watchpost_sentry::wire::Frame;
 
-use super::limit::cut;
+use super::limit::cut_json;
 use crate::model::{ErrorInfo, StackFrame};
 
-/// Most frames Relay keeps; of more, the middle is cut out.
-const MAX_FRAMES: usize = 50;
 /// Most lines of a stack's text that are read.
 const MAX_LINES: usize = 400;
-/// Longest file, function, module or source line, in characters.
-const MAX_TEXT: usize = 512;
+/// Longest file, function, module or source line, in bytes of JSON.
+const MAX_TEXT: usize = 256;
 
-/// The frames of an error, oldest call first.
-pub(super) fn frames(error: &ErrorInfo) -> Vec<Frame<'_>> {
+/// The frames of an error, oldest call first, at most `max` of them.
+pub(super) fn frames(error: &ErrorInfo, max: usize) -> Vec<Frame<'_>> {
     let mut frames: Vec<_> = error.frames.iter().map(frame).collect();
     if frames.is_empty()
         && let Some(stack) = &error.stack
     {
         frames = read_stack(stack);
     }
-    if frames.len() > MAX_FRAMES {
-        frames.drain(MAX_FRAMES / 2..frames.len() - MAX_FRAMES / 2);
-    }
     frames.retain(|frame| frame.filename.is_some() || frame.function.is_some() || frame.abs_path.is_some());
+    if frames.len() > max {
+        let oldest = max / 2;
+        frames.drain(oldest..frames.len() - (max - oldest));
+    }
     frames
 }
 
 fn frame(frame: &StackFrame) -> Frame<'_> {
     Frame {
-        filename: frame.filename.as_deref().map(|path| cut(local_path(path), MAX_TEXT)),
-        abs_path: frame.abs_path.as_deref().map(|path| cut(local_path(path), MAX_TEXT)),
+        filename: frame.filename.as_deref().map(|path| cut_json(local_path(path), MAX_TEXT)),
+        abs_path: frame.abs_path.as_deref().map(|path| cut_json(local_path(path), MAX_TEXT)),
         function: frame.function.as_deref().and_then(borrowed),
         module: frame.module.as_deref().and_then(borrowed),
         lineno: frame.lineno,
@@ -71,9 +70,9 @@ fn frame_at<'a>(path: &'a str, libraries: &[&str], function: Option<&'a str>) ->
     let path = local_path(path);
     let library = libraries.iter().filter_map(|library| path.rfind(library)).max();
     Frame {
-        filename: Some(cut(library.map_or(path, |start| &path[start..]), MAX_TEXT)),
-        abs_path: Some(cut(path, MAX_TEXT)),
-        function: function.map(|function| cut(function, MAX_TEXT)),
+        filename: Some(cut_json(library.map_or(path, |start| &path[start..]), MAX_TEXT)),
+        abs_path: Some(cut_json(path, MAX_TEXT)),
+        function: function.map(|function| cut_json(function, MAX_TEXT)),
         in_app: Some(library.is_none()),
         ..Frame::default()
     }
@@ -91,7 +90,7 @@ fn split_location(location: &str) -> Option<(&str, u32, Option<u32>)> {
 
 /// A text that says something, within its limit.
 fn borrowed(text: &str) -> Option<Cow<'_, str>> {
-    (!text.is_empty()).then(|| cut(text, MAX_TEXT))
+    (!text.is_empty()).then(|| cut_json(text, MAX_TEXT))
 }
 
 #[cfg(test)]

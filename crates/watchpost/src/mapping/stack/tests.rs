@@ -7,7 +7,7 @@ use super::*;
 fn read(stack: &str) -> Vec<(Option<String>, Option<String>, Option<u32>, Option<bool>)> {
     let error = ErrorInfo { stack: Some(stack.to_owned()), ..ErrorInfo::default() };
     let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
-    frames(&error)
+    frames(&error, 50)
         .iter()
         .map(|frame| (owned(&frame.function), owned(&frame.filename), frame.lineno, frame.in_app))
         .collect()
@@ -67,7 +67,7 @@ fn of_chained_python_tracebacks_the_last_is_read() {
         ])
     );
     let error = ErrorInfo { stack: Some(stack.to_owned()), ..ErrorInfo::default() };
-    assert_eq!(frames(&error)[0].context_line.as_deref(), Some("return await fn()"));
+    assert_eq!(frames(&error, 50)[0].context_line.as_deref(), Some("return await fn()"));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn frames_of_the_source_win_over_the_text_and_lose_their_file_scheme() {
         frames: vec![StackFrame { abs_path: Some("file:///C:/app/x.mjs".to_owned()), ..StackFrame::default() }],
         ..ErrorInfo::default()
     };
-    let frames = frames(&error);
+    let frames = frames(&error, 50);
     assert_eq!((frames.len(), frames[0].abs_path.as_deref()), (1, Some("C:/app/x.mjs")));
 }
 
@@ -123,7 +123,7 @@ fn frames_of_the_source_win_over_the_text_and_lose_their_file_scheme() {
 fn of_too_many_frames_the_middle_is_cut_out() {
     let frame = |line| StackFrame { function: Some(format!("f{line}")), ..StackFrame::default() };
     let error = ErrorInfo { frames: (0..120).map(frame).collect(), ..ErrorInfo::default() };
-    let frames = frames(&error);
+    let frames = frames(&error, 50);
     assert_eq!(frames.len(), 50);
     assert_eq!((frames[0].function.as_deref(), frames[49].function.as_deref()), (Some("f0"), Some("f119")));
 }

@@ -1,0 +1,517 @@
+//! What the seed does not say and Sentry's own views need: spans, statuses, releases, users, issues, traces, sampling.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use watchpost::{
+    mapping::{Profile, Sampling, Settings, TraceMode, mcp, sample_rand},
+    model::{Completion, ContentBlock, Direction, ErrorInfo, ErrorKind, McpEvent, StackFrame, TraceParent, Transport},
+};
+
+use crate::support::{
+    SPAN_ID, TRACE_ID, error_event, failed_call, good_call, log, settings, span_data, text, transaction,
+};
+
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn failure(error: ErrorInfo) -> McpEvent {
+    McpEvent { error: Some(error), ..failed_call() }
+}
+
+fn protocol(code: i64) -> ErrorInfo {
+    ErrorInfo { kind: ErrorKind::Protocol, code: Some(code), message: "no".to_owned(), ..ErrorInfo::default() }
+}
+
+#[test]
+fn a_transaction_has_what_sentry_reads_at_the_top() {
+    let sent = transaction(&good_call(), &settings());
+    assert_eq!(sent["type"], "transaction");
+    assert_eq!(sent["environment"], "staging");
+    assert_eq!(sent["release"], "golden-server@1.2.3");
+    assert_eq!(sent["platform"], "other");
+    assert_eq!(sent["transaction_info"], json!({"source": "custom"}));
+    assert_eq!(sent["user"], json!({"id": "user-42", "username": "Ada Lovelace"}));
+    assert_eq!(sent["sdk"], json!({"name": "watchpost.rust", "version": env!("CARGO_PKG_VERSION")}));
+    assert_eq!(sent["contexts"]["trace"]["origin"], "auto.ai.mcp_server");
+}
+
+#[test]
+fn one_child_span_carries_the_call_in_both_spellings() {
+    let event = McpEvent {
+        mcp_session_id: text("11111111-2222"),
+        tool_call_id: text("toolu_1"),
+        request_bytes: Some(312),
+        response_bytes: Some(2048),
+        content_count: Some(2),
+        ..good_call()
+    };
+    let sent = transaction(&event, &settings());
+    let spans = sent["spans"].as_array().unwrap();
+    assert_eq!(spans.len(), 1);
+    let span = &spans[0];
+    assert_eq!((&span["op"], &span["description"]), (&json!("mcp.server"), &json!("tools/call echo")));
+    assert_eq!((&span["status"], &span["origin"]), (&json!("ok"), &json!("auto.ai.mcp_server")));
+    assert_eq!((&span["trace_id"], &span["parent_span_id"]), (&json!(TRACE_ID), &json!(SPAN_ID)));
+    assert_eq!((&span["start_timestamp"], &span["timestamp"]), (&sent["start_timestamp"], &sent["timestamp"]));
+    assert_eq!(
+        span["data"],
+        json!({
+            "mcp.method.name": "tools/call",
+            "mcp.tool.name": "echo",
+            "gen_ai.tool.name": "echo",
+            "mcp.transport": "stdio",
+            "network.transport": "pipe",
+            "mcp.request.id": "7",
+            "jsonrpc.request.id": "7",
+            "jsonrpc.protocol.version": "2.0",
+            "mcp.protocol.version": "2025-11-25",
+            "mcp.session.id": "11111111-2222",
+            "watchpost.session.id": "ses_0ujtsYcgvSTl8PAuAdqWYSMnLOv",
+            "mcp.client.name": "golden-client",
+            "mcp.client.version": "9.8.7",
+            "mcp.server.name": "golden-server",
+            "mcp.server.version": "1.2.3",
+            "user.id": "user-42",
+            "gen_ai.tool.call.id": "toolu_1",
+            "mcp.tool.result.is_error": false,
+            "mcp.tool.result.content_count": 2,
+            "watchpost.request.size": 312,
+            "watchpost.response.size": 2048,
+        })
+    );
+}
+
+#[test]
+fn each_method_has_its_name_and_attributes() {
+    let span = |event_type: &'static str, resource: Option<&str>| {
+        let event = McpEvent {
+            event_type: event_type.into(),
+            resource_name: resource.map(str::to_owned),
+            content_count: Some(3),
+            ..good_call()
+        };
+        transaction(&event, &settings())["spans"][0].clone()
+    };
+    let prompt = span("prompts/get", Some("greet"));
+    assert_eq!(prompt["description"], "prompts/get greet");
+    assert_eq!(
+        (&prompt["data"]["mcp.prompt.name"], &prompt["data"]["gen_ai.prompt.name"]),
+        (&json!("greet"), &json!("greet"))
+    );
+    assert_eq!(prompt["data"]["mcp.prompt.result.message_count"], 3);
+    assert_eq!(
+        (&prompt["data"]["mcp.tool.name"], &prompt["data"]["mcp.tool.result.is_error"]),
+        (&Value::Null, &Value::Null)
+    );
+
+    let resource = span("resources/read", Some("file:///a/b.txt"));
+    assert_eq!(resource["description"], "resources/read", "a URI would make too many names");
+    assert_eq!(resource["data"]["mcp.resource.uri"], "file:///a/b.txt");
+
+    let list = span("tools/list", None);
+    assert_eq!((&list["description"], &list["data"]["mcp.tool.name"]), (&json!("tools/list"), &Value::Null));
+}
+
+#[test]
+fn notifications_have_operations_of_their_own() {
+    for (direction, op) in [
+        (Direction::ClientToServer, "mcp.notification.client_to_server"),
+        (Direction::ServerToClient, "mcp.notification.server_to_client"),
+    ] {
+        let event = McpEvent {
+            event_type: "notifications/progress".into(),
+            resource_name: None,
+            is_notification: true,
+            duration: None,
+            direction,
+            ..good_call()
+        };
+        let sent = transaction(&event, &settings());
+        assert_eq!(
+            (&sent["spans"][0]["op"], &sent["spans"][0]["description"]),
+            (&json!(op), &json!("notifications/progress"))
+        );
+        assert_eq!(sent["start_timestamp"], sent["timestamp"], "without a duration it starts when it ends");
+    }
+    let sampling =
+        McpEvent { event_type: "sampling/createMessage".into(), direction: Direction::ServerToClient, ..good_call() };
+    let span = transaction(&sampling, &settings())["spans"][0].clone();
+    assert_eq!((&span["op"], &span["data"]["watchpost.direction"]), (&json!("mcp.server"), &json!("server_to_client")));
+}
+
+#[test]
+fn what_is_no_mcp_message_is_not_counted_as_one() {
+    for event_type in ["identify", "custom"] {
+        let event = McpEvent { event_type: event_type.into(), ..failed_call() };
+        assert_eq!(transaction(&event, &settings())["spans"], json!([]));
+        assert_eq!(error_event(&event, &settings())["contexts"]["trace"]["span_id"], SPAN_ID, "its own span failed");
+    }
+}
+
+#[test]
+fn transports_have_two_names() {
+    for (transport, mcp, network) in [
+        (Some(Transport::Stdio), "stdio", json!("pipe")),
+        (Some(Transport::Http), "http", json!("tcp")),
+        (Some(Transport::Sse), "sse", json!("tcp")),
+        (None, "unknown", Value::Null),
+    ] {
+        let data = span_data(&McpEvent { transport, ..good_call() }, &settings());
+        assert_eq!((&data["mcp.transport"], &data["network.transport"]), (&json!(mcp), &network));
+    }
+}
+
+#[test]
+fn a_failed_call_fails_its_span_and_says_how() {
+    for (error, error_type, code) in [
+        (ErrorInfo::default(), "tool_error", Value::Null),
+        (protocol(-32602), "-32602", json!("-32602")),
+        (ErrorInfo { kind: ErrorKind::Timeout, ..ErrorInfo::default() }, "timeout", Value::Null),
+        (ErrorInfo { kind: ErrorKind::Unanswered, ..ErrorInfo::default() }, "connection_closed", Value::Null),
+    ] {
+        let event = failure(error);
+        let span = transaction(&event, &settings())["spans"][0].clone();
+        assert_eq!(span["status"], "internal_error", "the one status that the dashboards count");
+        assert_eq!(span["data"]["mcp.tool.result.is_error"], true);
+        assert_eq!(
+            (&span["data"]["error.type"], &span["data"]["rpc.response.status_code"]),
+            (&json!(error_type), &code)
+        );
+        let attributes = &log(&event, &settings())["attributes"];
+        assert_eq!(attributes["error.type"]["value"], error_type);
+    }
+    assert_eq!(span_data(&good_call(), &settings())["error.type"], Value::Null);
+}
+
+#[test]
+fn calls_without_an_answer_show_why() {
+    for (completion, is_error, status, name) in [
+        (Completion::Cancelled, false, "cancelled", "cancelled"),
+        (Completion::Cancelled, true, "cancelled", "cancelled"),
+        (Completion::ConnectionClosed, false, "cancelled", "connection_closed"),
+        (Completion::ConnectionClosed, true, "internal_error", "connection_closed"),
+        (Completion::Expired, false, "deadline_exceeded", "expired"),
+        (Completion::Expired, true, "internal_error", "expired"),
+    ] {
+        let event = McpEvent { completion, is_error, ..failed_call() };
+        let sent = transaction(&event, &settings());
+        assert_eq!(sent["spans"][0]["status"], status, "{completion:?}");
+        assert_eq!(sent["spans"][0]["data"]["watchpost.completion"], name);
+        let root = if is_error { "internal_error" } else { "ok" };
+        assert_eq!(sent["contexts"]["trace"]["status"], root, "the seed decides by is_error alone");
+        assert_eq!(log(&event, &settings())["attributes"]["watchpost.completion"]["value"], name);
+    }
+}
+
+#[test]
+fn content_is_in_the_span_only_when_the_event_has_it() {
+    let data = span_data(&good_call(), &settings());
+    assert!(!data.as_object().unwrap().keys().any(|key| key.contains("argument") || key.contains("tool.call.result")));
+    let event =
+        McpEvent { arguments: text(r#"{"Text":"hi","n":{"a":1}}"#), result: text(r#"{"content":[]}"#), ..good_call() };
+    let data = span_data(&event, &settings());
+    assert_eq!(data["gen_ai.tool.call.arguments"], r#"{"Text":"hi","n":{"a":1}}"#);
+    assert_eq!(data["gen_ai.tool.call.result"], r#"{"content":[]}"#);
+    assert_eq!(
+        (&data["mcp.request.argument.text"], &data["mcp.request.argument.n"]),
+        (&json!("\"hi\""), &json!("{\"a\":1}"))
+    );
+
+    let read = McpEvent { event_type: "prompts/get".into(), ..event };
+    let data = span_data(&read, &settings());
+    assert_eq!(data["watchpost.request.params"], r#"{"Text":"hi","n":{"a":1}}"#);
+    assert_eq!(
+        (&data["watchpost.response.result"], &data["gen_ai.tool.call.result"]),
+        (&json!(r#"{"content":[]}"#), &Value::Null)
+    );
+}
+
+#[test]
+fn logs_have_sentrys_own_attributes_and_their_types() {
+    let log = log(&failed_call(), &settings());
+    assert_eq!((&log["span_id"], &log["trace_id"]), (&json!(SPAN_ID), &json!(TRACE_ID)));
+    for (key, ty, value) in [
+        ("sentry.environment", "string", json!("staging")),
+        ("sentry.release", "string", json!("golden-server@1.2.3")),
+        ("sentry.sdk.name", "string", json!("watchpost.rust")),
+        ("sentry.sdk.version", "string", json!(env!("CARGO_PKG_VERSION"))),
+        ("sentry.origin", "string", json!("auto.log.mcp_server")),
+        ("user.id", "string", json!("user-42")),
+        ("mcp.method.name", "string", json!("tools/call")),
+        ("mcp.tool.name", "string", json!("echo")),
+        ("mcp.transport", "string", json!("stdio")),
+        ("resource_name", "string", json!("echo")),
+        ("error.type", "string", json!("tool_error")),
+        ("error.message", "string", json!("backend offline")),
+        ("duration_ms", "double", json!(120.5)),
+        ("is_error", "boolean", json!(true)),
+    ] {
+        assert_eq!(log["attributes"][key], json!({"type": ty, "value": value}), "{key}");
+    }
+}
+
+#[test]
+fn the_strict_profile_leaves_the_event_id_of_logs_to_an_attribute() {
+    let strict = settings().with_profile(Profile::Strict);
+    let log = log(&good_call(), &strict);
+    assert_eq!(log["event_id"], Value::Null);
+    assert_eq!(log["attributes"]["event_id"]["value"], crate::support::EVENT);
+}
+
+#[test]
+fn the_hosts_tags_and_properties_go_along_but_never_replace_the_seeds() {
+    let event = McpEvent {
+        tags: [("region", "eu"), ("event_type", "mine"), ("release", "mine"), ("odd key/$", "v")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
+        properties: vec![("flags".to_owned(), json!(["dark"])), ("deep".to_owned(), json!({"a": {"b": 1.5}}))],
+        ..failed_call()
+    };
+    let (settings, properties) = (settings(), json!({"flags": ["dark"], "deep": {"a": {"b": 1.5}}}));
+    for item in [transaction(&event, &settings), error_event(&event, &settings)] {
+        assert_eq!((&item["tags"]["region"], &item["tags"]["odd_key__"]), (&json!("eu"), &json!("v")));
+        assert_eq!(
+            (&item["tags"]["event_type"], &item["tags"]["release"]),
+            (&json!("tools/call"), &json!("golden-server@1.2.3"))
+        );
+        assert_eq!(item["contexts"]["properties"], properties);
+    }
+    let attributes = &log(&event, &settings)["attributes"];
+    assert_eq!(
+        (&attributes["region"]["value"], &attributes["event_type"]["value"]),
+        (&json!("eu"), &json!("tools/call"))
+    );
+}
+
+#[test]
+fn a_release_relay_would_drop_is_a_tag_only() {
+    let settings = Settings::default().with_release("@scope/server@1.0.0");
+    let (event, log) = (transaction(&good_call(), &settings), log(&good_call(), &settings));
+    assert_eq!((&event["tags"]["release"], &event["release"]), (&json!("@scope/server@1.0.0"), &Value::Null));
+    assert_eq!(log["attributes"]["release"]["value"], "@scope/server@1.0.0");
+    assert_eq!(log["attributes"]["sentry.release"], Value::Null);
+}
+
+#[test]
+fn an_error_event_is_linked_to_the_span_that_was_sent() {
+    let trace = |settings: &Settings| error_event(&failed_call(), settings)["contexts"]["trace"].clone();
+    let sent = transaction(&failed_call(), &settings());
+    let linked = trace(&settings());
+    assert_eq!(linked["span_id"], sent["spans"][0]["span_id"]);
+    assert_eq!((&linked["parent_span_id"], &linked["op"]), (&json!(SPAN_ID), &json!("mcp.server")));
+    for unsent in [settings().with_tracing(false), settings().with_traces_sample_rate(0.0)] {
+        let linked = trace(&unsent);
+        assert_eq!((&linked["span_id"], &linked["parent_span_id"]), (&json!(SPAN_ID), &Value::Null));
+        assert_eq!((&linked["op"], &linked["status"]), (&json!("tools/call"), &json!("internal_error")));
+    }
+}
+
+#[test]
+fn exceptions_are_typed_handled_and_tagged_by_kind() {
+    let typed =
+        ErrorInfo { ty: text("QuotaError"), stack: text("QuotaError: x\n    at f (a.js:1:2)"), ..ErrorInfo::default() };
+    for (error, ty, handled, error_type) in [
+        (ErrorInfo::default(), "ToolCallError", true, "tool_execution"),
+        (typed, "QuotaError", false, "tool_execution"),
+        (protocol(-32700), "ParseError", true, "protocol"),
+        (protocol(-32601), "MethodNotFound", true, "protocol"),
+        (protocol(-32602), "InvalidParams", true, "validation"),
+        (protocol(-32603), "InternalError", false, "tool_execution"),
+        (protocol(-32050), "JsonRpcError", false, "tool_execution"),
+        (ErrorInfo { kind: ErrorKind::Unanswered, ..ErrorInfo::default() }, "ConnectionClosed", false, "transport"),
+        (ErrorInfo { kind: ErrorKind::Timeout, ..ErrorInfo::default() }, "RequestTimeout", false, "timeout"),
+    ] {
+        let sent = error_event(&failure(error), &settings());
+        let exception = &sent["exception"]["values"][0];
+        assert_eq!(exception["type"], ty);
+        assert_eq!(
+            (&exception["mechanism"]["type"], &exception["mechanism"]["handled"]),
+            (&json!("auto.ai.mcp_server"), &json!(handled))
+        );
+        assert_eq!(exception["mechanism"]["synthetic"], Value::Null, "Sentry shows no type for a synthetic exception");
+        assert_eq!(
+            (&exception["mechanism"]["data"]["error_type"], &sent["tags"]["error_type"]),
+            (&json!(error_type), &json!(error_type))
+        );
+    }
+    for (event_type, error_type) in [("prompts/get", "prompt_execution"), ("resources/read", "resource_execution")] {
+        let event = McpEvent { event_type: event_type.into(), ..failure(protocol(-32603)) };
+        assert_eq!(error_event(&event, &settings())["tags"]["error_type"], error_type);
+    }
+}
+
+#[test]
+fn causes_are_a_chain_with_the_oldest_first() {
+    let cause = |ty: &str| ErrorInfo { ty: text(ty), message: format!("{ty} said no"), ..ErrorInfo::default() };
+    let error = ErrorInfo { causes: vec![cause("Near"), cause("Far")], ..cause("Outer") };
+    let sent = error_event(&failure(error), &settings());
+    let chain: Vec<_> = sent["exception"]["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|exception| {
+            let mechanism = &exception["mechanism"];
+            (exception["type"].as_str().unwrap(), mechanism["exception_id"].as_u64(), mechanism["parent_id"].as_u64())
+        })
+        .collect();
+    assert_eq!(chain, [("Far", Some(2), Some(1)), ("Near", Some(1), Some(0)), ("Outer", Some(0), None)]);
+}
+
+#[test]
+fn frames_and_platform_come_from_the_source() {
+    let frame = |function: &str, line| StackFrame {
+        function: text(function),
+        filename: text("server.py"),
+        lineno: Some(line),
+        in_app: Some(true),
+        ..StackFrame::default()
+    };
+    let error = ErrorInfo {
+        frames: vec![frame("main", 1), frame("explode", 86)],
+        platform: text("python"),
+        ..ErrorInfo::default()
+    };
+    let sent = error_event(&failure(error), &settings());
+    assert_eq!(
+        sent["exception"]["values"][0]["stacktrace"]["frames"],
+        json!([
+            {"filename": "server.py", "function": "main", "lineno": 1, "in_app": true},
+            {"filename": "server.py", "function": "explode", "lineno": 86, "in_app": true},
+        ])
+    );
+    assert_eq!(sent["platform"], "python");
+    for platform in [text("rust"), text("klingon"), None] {
+        let sent = error_event(&failure(ErrorInfo { platform, ..ErrorInfo::default() }), &settings());
+        assert_eq!((&sent["platform"], &sent["exception"]["values"][0]["stacktrace"]), (&json!("other"), &Value::Null));
+    }
+}
+
+#[test]
+fn the_fingerprint_is_stable_where_only_ids_change_and_tells_failures_apart() {
+    let fingerprint = |event: McpEvent| error_event(&event, &settings())["fingerprint"].clone();
+    let message = |message: &str| failure(ErrorInfo { message: message.to_owned(), ..ErrorInfo::default() });
+    let first = fingerprint(message("order 17 of ada@example.com not found at https://a/1"));
+    assert_eq!(
+        first,
+        json!(["golden-server", "tools/call", "echo", "ToolCallError", "order <number> of <email> not found at <url>"])
+    );
+    assert_eq!(first, fingerprint(message("order 4711 of bob@example.com not found at https://b/2")));
+    assert_ne!(first, fingerprint(message("order 17 of ada@example.com not paid at https://a/1")));
+    assert_ne!(
+        first,
+        fingerprint(McpEvent {
+            resource_name: text("other"),
+            ..message("order 17 of ada@example.com not found at https://a/1")
+        })
+    );
+    assert_eq!(fingerprint(failure(protocol(-32602)))[3], "InvalidParams -32602");
+    let read =
+        |uri: &str| McpEvent { event_type: "resources/read".into(), resource_name: text(uri), ..message("gone") };
+    assert_eq!(fingerprint(read("db://orders/17")), fingerprint(read("db://orders/18")));
+}
+
+#[test]
+fn the_error_keeps_what_the_exception_does_not_show() {
+    let error = ErrorInfo {
+        message: "first second".to_owned(),
+        data: text(r#"{"retry":1}"#),
+        code: Some(-32050),
+        stack: text("not a stack we can read"),
+        content: vec![
+            ContentBlock { ty: "text".to_owned(), text: text("first") },
+            ContentBlock { ty: "image".to_owned(), text: None },
+        ],
+        ..ErrorInfo::default()
+    };
+    let sent = error_event(&failure(error), &settings());
+    assert_eq!(
+        sent["extra"]["error"],
+        json!({
+            "message": "first second",
+            "code": -32050,
+            "data": r#"{"retry":1}"#,
+            "stack": "not a stack we can read",
+            "content": [{"type": "text", "text": "first"}, {"type": "image"}],
+        })
+    );
+    assert_eq!(sent["contexts"]["mcp"]["resource_name"], "echo");
+    assert_eq!(sent["contexts"]["mcp"]["request_id"], "7");
+}
+
+#[test]
+fn the_trace_mode_decides_what_a_trace_parent_does() {
+    let event = McpEvent { trace_parent: TraceParent::parse_traceparent(PARENT), ..good_call() };
+    let (caller_trace, caller_span) = (json!(&PARENT[3..35]), json!(&PARENT[36..52]));
+    let trace = |mode| transaction(&event, &settings().with_trace(mode));
+
+    let session = trace(TraceMode::Session);
+    assert_eq!(
+        (&session["contexts"]["trace"]["trace_id"], &session["contexts"]["trace"]["parent_span_id"]),
+        (&json!(TRACE_ID), &Value::Null)
+    );
+    assert_eq!(session["spans"][0]["data"]["watchpost.parent.trace_id"], caller_trace, "it is not forgotten");
+    assert_eq!(session["spans"][0]["data"]["watchpost.parent.span_id"], caller_span);
+
+    let propagated = trace(TraceMode::Propagated);
+    assert_eq!(propagated["contexts"]["trace"]["trace_id"], caller_trace);
+    assert_eq!(propagated["contexts"]["trace"]["parent_span_id"], caller_span);
+    assert_eq!(propagated["spans"][0]["trace_id"], caller_trace);
+    assert_eq!(propagated["spans"][0]["data"]["watchpost.parent.trace_id"], Value::Null);
+    assert_eq!(log(&event, &settings().with_trace(TraceMode::Propagated))["trace_id"], caller_trace);
+
+    let call = trace(TraceMode::Call);
+    assert!(call["contexts"]["trace"]["trace_id"].as_str().unwrap().starts_with(SPAN_ID), "from the event id");
+
+    let without = transaction(&good_call(), &settings().with_trace(TraceMode::Propagated));
+    assert_eq!(without["contexts"]["trace"]["trace_id"], TRACE_ID, "without a parent it is the session's");
+}
+
+#[test]
+fn sampling_follows_the_trace_and_a_continued_trace_its_caller() {
+    let identity = |event: &McpEvent, settings: &Settings| mcp::Identity::of(event, settings);
+    let (event, half) = (good_call(), settings().with_traces_sample_rate(0.5));
+    let sampling = identity(&event, &half).sampling;
+    let rand = sample_rand(identity(&event, &half).trace_id);
+    assert_eq!(sampling, Sampling { rate: 0.5, rand, sampled: rand < 0.5 });
+
+    let other_event = McpEvent { event_id: "evt_2".to_owned(), ..good_call() };
+    assert_eq!(identity(&other_event, &half).sampling, sampling, "one decision a session");
+
+    let propagated = settings().with_trace(TraceMode::Propagated).with_traces_sample_rate(0.0);
+    let parent = |flags: &str| McpEvent {
+        trace_parent: TraceParent::parse_traceparent(&(PARENT[..53].to_owned() + flags)),
+        ..good_call()
+    };
+    assert!(identity(&parent("01"), &propagated).sampling.sampled);
+    assert!(!identity(&parent("00"), &propagated.clone().with_traces_sample_rate(1.0)).sampling.sampled);
+    assert!(!identity(&parent("01"), &propagated.with_trace(TraceMode::Session)).sampling.sampled);
+}
+
+#[test]
+fn the_sampling_context_says_what_was_decided() {
+    let settings = settings().with_project("abc", Some("123")).with_traces_sample_rate(0.25);
+    let identity = mcp::Identity::of(&good_call(), &settings);
+    let mut out = Vec::new();
+    settings.sampling_context(identity.trace_id, identity.sampling).write_json(&mut out);
+    let context: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(
+        context,
+        json!({
+            "trace_id": TRACE_ID,
+            "public_key": "abc",
+            "sample_rate": "0.25",
+            "sample_rand": format!("{:.6}", identity.sampling.rand),
+            "sampled": identity.sampling.sampled.to_string(),
+            "release": "golden-server@1.2.3",
+            "environment": "staging",
+            "org_id": "123",
+        })
+    );
+}
+
+#[test]
+fn a_duration_longer_than_time_itself_does_no_harm() {
+    let event = McpEvent { duration: Some(Duration::MAX), ..good_call() };
+    let sent = transaction(&event, &settings());
+    assert!(sent["start_timestamp"].as_f64() <= sent["timestamp"].as_f64());
+}
