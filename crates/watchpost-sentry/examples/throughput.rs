@@ -1,8 +1,9 @@
 //! For developers: how many items a second the delivery takes to a sink on loopback, and at what price.
-//! `cargo run --release -p watchpost-sentry --example throughput [logs|transactions|large] [COUNT]`
+//! `cargo run --release -p watchpost-sentry --example throughput [logs|transactions|large|enqueue] [COUNT]`
 //!
 //! The sink is a process of its own that reads, counts the items and answers 200, so that the CPU time printed is the
-//! delivery's alone. `large` are transactions with ten child spans; `--gzip` and `--zstd` compress.
+//! delivery's alone. `large` are transactions with ten child spans; `enqueue` measures what one `log()` takes when eight
+//! threads log at once; `--gzip` and `--zstd` compress.
 
 #![allow(clippy::print_stdout)]
 
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (_, true) => Compression::Zstd,
         _ => Compression::Auto,
     };
-    let all = !["logs", "transactions", "large"].into_iter().any(has);
+    let all = !["logs", "transactions", "large", "enqueue"].into_iter().any(has);
     if all || has("logs") {
         let log = sample_log();
         measure("logs", count.unwrap_or(3_000_000), compression, |delivery, _| delivery.log(&log))?;
@@ -50,7 +51,43 @@ fn main() -> Result<(), Box<dyn Error>> {
             })?;
         }
     }
+    if all || has("enqueue") {
+        measure_enqueue(count.unwrap_or(1_000_000), compression)?;
+    }
     Ok(())
+}
+
+/// How long one `log()` takes while eight threads log as fast as they can, what overflows being dropped.
+fn measure_enqueue(count: u64, compression: Compression) -> Result<(), Box<dyn Error>> {
+    const THREADS: u64 = 8;
+    let (mut sink, delivery) = Sink::spawn_with_delivery(compression)?;
+    let logging = |_| {
+        let log = sample_log();
+        let mut nanos = Vec::new();
+        for _ in 0..count / THREADS {
+            let before = Instant::now();
+            delivery.log(&log);
+            nanos.push(before.elapsed().as_nanos());
+        }
+        nanos
+    };
+    let start = Instant::now();
+    let mut nanos = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || logging(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect::<Vec<_>>()
+    });
+    let elapsed = start.elapsed();
+    nanos.sort_unstable();
+    let at = |share: f64| nanos[((nanos.len() - 1) as f64 * share) as usize];
+    let outcome = delivery.shutdown(Duration::from_secs(10));
+    println!(
+        "enqueue       {:9.0}/s by {THREADS} threads: p50 {} ns, p99 {} ns, p99.9 {} ns: {outcome}",
+        nanos.len() as f64 / elapsed.as_secs_f64(),
+        at(0.5),
+        at(0.99),
+        at(0.999),
+    );
+    sink.stop()
 }
 
 fn measure(
@@ -59,9 +96,7 @@ fn measure(
     compression: Compression,
     mut hand_over: impl FnMut(&Delivery, u64),
 ) -> Result<(), Box<dyn Error>> {
-    let mut sink = Sink::spawn()?;
-    let config = DeliveryConfig::new(format!("http://key@127.0.0.1:{}/1", sink.port).parse()?);
-    let delivery = Delivery::start(config.with_compression(compression))?;
+    let (mut sink, delivery) = Sink::spawn_with_delivery(compression)?;
     hand_over(&delivery, 0);
     delivery.flush(Duration::from_secs(5));
 
@@ -84,9 +119,7 @@ fn measure(
     let (elapsed, cpu) = (start.elapsed(), cpu_time()? - cpu);
     report(what, count, elapsed, handed_over, cpu, slowest, &outcome)?;
     delivery.shutdown(Duration::from_secs(2));
-    sink.process.kill()?;
-    sink.process.wait()?;
-    Ok(())
+    sink.stop()
 }
 
 fn report(
@@ -126,19 +159,21 @@ fn peak_memory() -> io::Result<u64> {
 
 struct Sink {
     process: Child,
-    port: u16,
 }
 
 impl Sink {
-    fn spawn() -> Result<Self, Box<dyn Error>> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg("--sink")
-            .stdout(Stdio::piped())
-            .stdin(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().ok_or("the sink has no output")?).read_line(&mut line)?;
-        Ok(Self { process, port: line.trim().parse()? })
+    fn spawn_with_delivery(compression: Compression) -> Result<(Self, Delivery), Box<dyn Error>> {
+        let mut process = Command::new(std::env::current_exe()?).arg("--sink").stdout(Stdio::piped()).spawn()?;
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().ok_or("the sink has no output")?).read_line(&mut port)?;
+        let config = DeliveryConfig::new(format!("http://key@127.0.0.1:{}/1", port.trim()).parse()?);
+        Ok((Self { process }, Delivery::start(config.with_compression(compression))?))
+    }
+
+    fn stop(&mut self) -> Result<(), Box<dyn Error>> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ pub struct DeliveryConfig {
 }
 
 /// How many bytes may wait, for each kind of telemetry. When one is full its oldest are dropped and counted; the others
-/// are not touched.
+/// are not touched. An item larger than its limit is dropped itself.
 ///
 /// Beside what waits, up to [`max_in_flight`](DeliveryConfig::with_max_in_flight) envelopes are in memory while they
 /// are sent (twice, if compressed). The defaults keep the whole under 30 MB.

@@ -34,6 +34,9 @@ impl State {
     pub(super) fn next(&mut self, now: Instant, effects: &mut Effects) -> Option<Shipment> {
         self.seal_due(now, effects);
         self.shed(now, effects);
+        if self.ledger.has_unreported() {
+            self.report_due.get_or_insert(now + REPORT_DELAY);
+        }
         if self.in_flight >= self.max_in_flight {
             return None;
         }
@@ -80,9 +83,9 @@ impl State {
             }
             Permit::Free | Permit::Probe if ready => {
                 by(self.queues.due(now));
-                by(self
-                    .report_due
-                    .map(|due| self.rate_limits.reports_blocked_until(now).map_or(due, |end| end.max(due))));
+                // The next report waits for the one under way.
+                let due = self.report_due.filter(|_| self.reports_in_flight == 0);
+                by(due.map(|due| self.rate_limits.reports_blocked_until(now).map_or(due, |end| end.max(due))));
             }
             Permit::Free | Permit::Probe => {}
         }
@@ -202,13 +205,10 @@ impl State {
     }
 
     /// Whether drops are to be reported although there is nothing else to send.
-    fn report_is_due(&mut self, now: Instant) -> bool {
-        if !self.ledger.has_unreported() {
-            return false;
-        }
-        let due = *self.report_due.get_or_insert(now + REPORT_DELAY);
-        self.reports_in_flight == 0
-            && (due <= now || self.report_wanted.is_some())
+    fn report_is_due(&self, now: Instant) -> bool {
+        self.ledger.has_unreported()
+            && self.reports_in_flight == 0
+            && (self.report_wanted.is_some() || self.report_due.is_some_and(|due| due <= now))
             && self.rate_limits.reports_blocked_until(now).is_none()
     }
 

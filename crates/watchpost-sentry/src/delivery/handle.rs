@@ -82,8 +82,8 @@ impl Delivery {
         self.single(Parcel::single(Lane::Transaction, transaction.event_id, trace, json, spans));
     }
 
-    /// Hands over an error event, with its trace's sampling context if it has one. It is sent at once, before anything
-    /// else.
+    /// Hands over an error event, with its trace's sampling context if it has one. It is sent at once, ahead
+    /// of what else waits.
     pub fn error(&self, event: &ErrorEvent<'_>, trace: Option<&DynamicSamplingContext<'_>>) {
         let json = encode(|out| event.write_json(out), <[u8]>::to_vec);
         self.single(Parcel::single(Lane::Error, event.event_id, trace, json, 0));

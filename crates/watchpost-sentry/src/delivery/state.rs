@@ -135,12 +135,8 @@ impl State {
 
     /// Counts what the caller dropped itself.
     pub(super) fn discard(&mut self, reason: DropReason, category: Category, quantity: u64, effects: &mut Effects) {
-        let silent = !self.ledger.has_unreported();
         self.ledger.discard(reason, category, quantity);
-        // The worker has no clock set for a report yet.
-        if silent && self.ledger.has_unreported() && !self.closed {
-            effects.wake |= self.sleep.take().is_some();
-        }
+        self.call_worker_to_report(effects);
     }
 
     /// Seals everything that was accepted until now and asks for it to be sent at once. The answer is the ticket to ask
@@ -214,6 +210,7 @@ impl State {
             self.make_room(load.lane, size, effects);
         } else {
             self.ledger.drop_held(load, DropReason::QueueOverflow);
+            self.call_worker_to_report(effects);
         }
         if !fits || !effects.garbage.is_empty() {
             self.notify(Notice::Overflow { lane: load.lane }, now(), effects);
@@ -287,6 +284,13 @@ impl State {
 
     pub(super) fn notify(&mut self, notice: Notice, now: Instant, effects: &mut Effects) {
         effects.notices.extend(self.notices.admit(notice, now));
+    }
+
+    /// Wakes the worker if it sleeps without a clock set for the report of drops.
+    fn call_worker_to_report(&mut self, effects: &mut Effects) {
+        if self.ledger.has_unreported() && self.report_due.is_none() && !self.closed {
+            effects.wake |= self.sleep.take().is_some();
+        }
     }
 
     /// Wakes the worker if it would sleep beyond `due`.

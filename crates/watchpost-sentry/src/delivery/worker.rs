@@ -250,12 +250,10 @@ impl Shared {
     async fn send(self: Arc<Self>, client: Arc<Client>, shipment: Shipment) {
         let mut next = Some(shipment);
         while let Some(shipment) = next {
+            let (parcel, sdk) = (shipment.parcel.as_ref(), &self.config.sdk);
+            let envelope = write_envelope(parcel, &shipment.report, sdk, Timestamp::now());
             let mut under_way = UnderWay { shared: &self, shipment: Some(shipment) };
-            let envelope = under_way.shipment.as_ref().map(|shipment| {
-                write_envelope(shipment.parcel.as_ref(), &shipment.report, &self.config.sdk, Timestamp::now())
-            });
-            let answer = client.post(envelope.unwrap_or_default()).await;
-            next = under_way.answered(answer);
+            next = under_way.answered(client.post(envelope).await);
         }
         // The dispatcher has to look again when to wake up, now that a slot is free.
         self.wake.notify_one();
