@@ -184,21 +184,24 @@ fn what_is_sent_twice_is_stored_once_and_counted() {
     let transaction = json!({"type": "transaction", "event_id": ID, "timestamp": 2, "start_timestamp": 1, "contexts": {"trace": trace}});
     let mut with_id = log(1.0, "info", "x");
     with_id["event_id"] = json!(ID);
+    let mut with_attribute = log(1.0, "info", "x");
+    with_attribute["attributes"] = json!({"event_id": {"value": "evt_3MPhOUoro9COQ2wfNAKVnKdGna6", "type": "string"}});
     let span =
         json!({"trace_id": ID, "span_id": "8353589fcb2e04dc", "name": "n", "start_timestamp": 1, "end_timestamp": 2});
     let event = error(&json!({"event_id": ID, "message": "x"}));
     let transaction = envelope(&json!({ "event_id": ID }), &[("transaction", transaction.to_string().as_bytes())]);
     let spans = envelope(&json!({}), &[("span", json!({ "items": [span] }).to_string().as_bytes())]);
     for _ in 0..2 {
-        for body in [&event, &transaction, &spans, &logs(&[with_id.clone()])] {
+        for body in [&event, &transaction, &spans, &logs(&[with_id.clone()]), &logs(&[with_attribute.clone()])] {
             post(receiver.addr(), body);
         }
     }
-    for ty in ["event", "transaction", "span", "log"] {
+    for ty in ["event", "transaction", "span"] {
         assert_eq!(counts(receiver.addr(), ty), (2, 1, 0, 0), "{ty}");
     }
+    assert_eq!(counts(receiver.addr(), "log"), (4, 2, 0, 0));
     assert_eq!(read(receiver.addr(), "/api/issues")["issues"][0]["count"], 1);
-    assert_eq!(read(receiver.addr(), "/api/stats")["kept"], 4);
+    assert_eq!(read(receiver.addr(), "/api/stats")["kept"], 5);
 }
 
 #[test]

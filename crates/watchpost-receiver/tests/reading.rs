@@ -122,6 +122,23 @@ fn a_watchpost_call_is_one_event_though_its_transaction_and_error_name_a_child_s
 }
 
 #[test]
+fn a_call_that_was_never_answered_says_how_it_ended() {
+    let receiver = start();
+    let attributes = json!({"event_type": {"value": "tools/call"}, "watchpost.completion": {"value": "cancelled"}});
+    post(receiver.addr(), &logs(&[mcp_log(1.0, "bbbbbbbbbbbbbbbb", attributes)]));
+    let trace = json!({"trace_id": TRACE, "span_id": SPAN, "op": "tools/call", "status": "ok"});
+    let child = json!({"span_id": "cccccccccccccccc", "parent_span_id": SPAN, "op": "mcp.server", "status": "cancelled",
+        "start_timestamp": 2, "timestamp": 2, "data": {"mcp.method.name": "tools/call"}});
+    let sent = json!({"contexts": {"trace": trace}, "tags": {"event_type": "tools/call"}, "spans": [child]});
+    post(receiver.addr(), &transaction(&"e".repeat(32), sent));
+    let detail = read(receiver.addr(), &format!("/api/sessions/{TRACE}"));
+    for event in detail["events"].as_array().unwrap() {
+        assert_eq!((&event["status"], &event["is_error"]), (&json!("cancelled"), &json!(false)), "{event}");
+    }
+    assert_eq!(detail["session"]["events"], 2);
+}
+
+#[test]
 fn an_sdks_mcp_spans_make_a_session_of_their_trace() {
     let receiver = start();
     let id = "c".repeat(32);

@@ -21,6 +21,8 @@ const RESOURCE: &[&str] = &[
     "mcp.prompt.name",
 ];
 const DURATION_MS: &[&str] = &["duration_ms", "durationMs", "duration"];
+/// How a call ended that was never answered; a status cannot say it.
+const COMPLETION: &[&str] = &["watchpost.completion"];
 const IS_ERROR: &[&str] = &["is_error", "isError", "mcp.tool.result.is_error"];
 const ERROR: &[&str] = &["error_message", "error.message", "exception.message", "error"];
 const USER_INTENT: &[&str] = &["user_intent", "userIntent"];
@@ -74,6 +76,11 @@ impl<'v> Facts<'v> {
         let value = self.find(DURATION_MS)?;
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
         (number.is_finite() && number >= 0.0).then_some(number)
+    }
+
+    /// `cancelled`, `connection_closed`, `expired`; `None` for a call that was answered.
+    pub(super) fn completion(&self) -> Option<String> {
+        self.text(COMPLETION, NAME_CHARS)
     }
 
     pub(super) fn is_error(&self) -> bool {

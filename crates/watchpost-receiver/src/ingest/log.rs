@@ -10,6 +10,9 @@ use super::{NAME_CHARS, TITLE_CHARS, dedupe_key, json};
 use crate::inert::clip;
 use crate::store::{EventRecord, Record};
 
+/// Bytes of an event id in any spelling; what is longer is something else.
+const MAX_ID_BYTES: usize = 64;
+
 /// Reads one log of a container into `record`; `false` if it is none.
 pub(super) fn read(record: &mut Record, log: &Value) -> bool {
     let Value::Object(fields) = log else { return false };
@@ -25,13 +28,14 @@ pub(super) fn read(record: &mut Record, log: &Value) -> bool {
         other => clip(&other.to_string(), TITLE_CHARS).to_owned(),
     };
     let event_id = text("event_id").or_else(|| facts.find(&["event_id"]).and_then(Value::as_str));
+    let event_id = event_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
     record.event_id = event_id.and_then(|id| id.parse().ok());
     record.span_id = text("span_id")
         .or_else(|| facts.find(&["sentry.trace.parent_span_id"]).and_then(Value::as_str))
         .and_then(|id| id.parse().ok())
         .or_else(|| record.event_id.and_then(doubled_span_id));
     // With the time, since an attribute of this name may mean something else and repeat.
-    record.dedupe = record.event_id.map(|id| dedupe_key(b'l', &[&id.0, &record.timestamp.nanos().to_be_bytes()]));
+    record.dedupe = event_id.map(|id| dedupe_key(b'l', &[&record.timestamp.nanos().to_be_bytes(), id.as_bytes()]));
     record.duration_ms = facts.duration_ms();
     record.is_error = facts.is_error() || matches!(record.level.as_deref(), Some("error" | "fatal"));
     if let Some(method) = facts.method() {
@@ -41,7 +45,7 @@ pub(super) fn read(record: &mut Record, log: &Value) -> bool {
             method: Some(method),
             resource: facts.resource(),
             duration_ms: record.duration_ms,
-            status: None,
+            status: facts.completion(),
             is_error: record.is_error,
             error: facts.error(),
             user_intent: facts.user_intent(),

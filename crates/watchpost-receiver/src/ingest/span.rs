@@ -67,7 +67,7 @@ pub(super) fn read_event(span: &SpanRecord, facts: &Facts<'_>) -> Option<EventRe
         method: method.or_else(|| span.name.split_whitespace().next().map(str::to_owned)),
         resource: facts.resource(),
         duration_ms: Some(millis(span)),
-        status: span.status.clone(),
+        status: facts.completion().or_else(|| span.status.clone()),
         is_error: span.is_error || facts.is_error(),
         error: facts.error(),
         user_intent: facts.user_intent(),

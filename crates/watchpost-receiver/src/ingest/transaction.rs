@@ -35,19 +35,21 @@ pub(super) fn read(record: &mut Record, transaction: &Value, envelope_id: Option
 
     let facts =
         Facts::new(&[&transaction["tags"], &transaction["extra"], &contexts["trace"]["data"], &contexts["mcp"]]);
-    let root_event = read_event(&root, &facts);
-    let root_is_event = root_event.is_some();
-    record.events.extend(root_event);
+    record.events.extend(read_event(&root, &facts));
+    let root_is_event = !record.events.is_empty();
     let (trace, root_span) = (root.trace_id, root.span_id);
     record.spans.push(root);
     for child in transaction["spans"].as_array().into_iter().flatten().take(MAX_SPANS) {
         let Some(span) = read_fields(child, Some(trace), record.received_at) else { continue };
-        let mut event = read_event(&span, &Facts::new(&[&child["data"], &child["tags"]]));
-        // Watchpost repeats the event in a child for Sentry's MCP dashboards.
-        if root_is_event && span.parent_id == Some(root_span) {
-            event = None;
+        let facts = Facts::new(&[&child["data"], &child["tags"]]);
+        let event = read_event(&span, &facts);
+        if !root_is_event || span.parent_id != Some(root_span) {
+            record.events.extend(event);
+        } else if let (Some(event), Some(root_event)) = (event, record.events.first_mut()) {
+            // Watchpost repeats the event in a child for Sentry's MCP dashboards, and is more exact there: seed 000 knows
+            // only ok and internal_error.
+            root_event.status = event.status.filter(|status| status != "ok").or(root_event.status.take());
         }
-        record.events.extend(event);
         record.spans.push(span);
     }
     true

@@ -50,11 +50,6 @@ impl Writer {
                 batch.push(next);
             }
             self.write(batch);
-            match prune::prune(&mut self.connection, self.max_bytes) {
-                Ok(0) => {}
-                Ok(_) => self.sessions.clear(),
-                Err(error) => tracing::warn!(%error, "the database could not be pruned"),
-            }
         }
         // Best effort: the log is written back at the next start otherwise.
         let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -64,6 +59,7 @@ impl Writer {
         let arrivals = batch.len() as u64;
         match self.commit(batch.iter().flat_map(|arrival| &arrival.records)) {
             Ok(outcomes) => {
+                self.prune();
                 // Told before it is counted, so that who subscribes after a sync hears nothing from before it.
                 self.publish(batch, outcomes);
                 self.progress.advance(arrivals);
@@ -100,6 +96,14 @@ impl Writer {
         self.next_item = next_item;
         self.sessions.shrink();
         Ok(outcomes)
+    }
+
+    fn prune(&mut self) {
+        match prune::prune(&mut self.connection, self.max_bytes) {
+            Ok(0) => {}
+            Ok(_) => self.sessions.clear(),
+            Err(error) => tracing::warn!(%error, "the database could not be pruned"),
+        }
     }
 
     fn publish(&self, batch: Vec<Arrival>, outcomes: Vec<Outcome>) {
