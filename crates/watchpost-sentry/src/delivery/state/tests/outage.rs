@@ -79,7 +79,7 @@ fn a_flush_during_a_long_pause_tries_once_at_once() {
         world.answer_all(unreachable_sentry);
         world.pass(Duration::from_secs(1));
     }
-    assert!(world.under_way.is_empty(), "pausing");
+    world.answer_all(unreachable_sentry);
     world.flush();
     world.pass(Duration::from_millis(200));
     world.answer_all(ok);
