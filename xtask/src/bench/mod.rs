@@ -16,7 +16,8 @@ mod statistics;
 use self::options::Options;
 use crate::Failure;
 
-const USAGE: &str = "which bench? cargo xtask bench proxy|mcp [--quick] [--json] [--rounds N] [--watchpost PATH]";
+const USAGE: &str =
+    "which bench? cargo xtask bench proxy|mcp [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
 
 /// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {

@@ -17,6 +17,8 @@ pub(super) struct Options {
     pub(super) json: bool,
     /// Rounds instead of the bench's own number.
     pub(super) rounds: Option<usize>,
+    /// Only the part of the bench whose name begins so.
+    only: Option<String>,
     /// The `watchpost` binary instead of a fresh build.
     watchpost: Option<PathBuf>,
 }
@@ -24,18 +26,20 @@ pub(super) struct Options {
 impl Options {
     /// Reads the arguments after the bench's name.
     pub(super) fn parse(args: &[String]) -> Result<Self, Failure> {
-        let mut options = Self { quick: false, json: false, rounds: None, watchpost: None };
+        let mut options = Self { quick: false, json: false, rounds: None, only: None, watchpost: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--quick" => options.quick = true,
                 "--json" => options.json = true,
                 "--rounds" => options.rounds = Some(value(arg, args.next())?.parse()?),
+                "--only" => options.only = Some(value(arg, args.next())?.clone()),
                 "--watchpost" => options.watchpost = Some(value(arg, args.next())?.into()),
                 other => {
-                    return Err(
-                        format!("unknown option {other}; there are --quick, --json, --rounds, --watchpost").into()
-                    );
+                    return Err(format!(
+                        "unknown option {other}; there are --quick, --json, --rounds, --only, --watchpost"
+                    )
+                    .into());
                 }
             }
         }
@@ -53,6 +57,11 @@ impl Options {
     /// The rounds asked for, or the bench's own number.
     pub(super) fn rounds(&self, full: usize, quick: usize) -> usize {
         self.rounds.unwrap_or(self.pick(full, quick))
+    }
+
+    /// Whether this part, or a part of it, is to be measured.
+    pub(super) fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| part.starts_with(only) || only.starts_with(part))
     }
 
     /// The `watchpost` binary in release mode, built now unless one was named.

@@ -63,7 +63,7 @@ fn modes(options: &Options) -> Vec<Mode> {
         mode("logs + tracing, 2 % errors", load(true, ERROR_EVERY, Known::Usual), traced),
         Mode { reach: Reach::Network, ..mode("logs + tracing, gzip", load(true, 0, Known::Usual), None) },
     ];
-    modes.retain(|mode| mode.reach.is_possible());
+    modes.retain(|mode| mode.reach.is_possible() && options.wants(mode.name));
     modes
 }
 
@@ -165,6 +165,9 @@ type PeerMode = (&'static str, Vec<PeerRun>);
 
 /// The peer's figures; `None` when it can't be had.
 fn peer(options: &Options, count: usize) -> Result<Option<Vec<PeerMode>>, Failure> {
+    if !options.wants("peer") {
+        return Ok(None);
+    }
     let Some(node) = NodeFolder::prepare() else { return Ok(None) };
     let calls = options.pick(5_000, 1_000);
     let mut modes: Vec<PeerMode> = vec![("untracked", Vec::new()), ("logs", Vec::new()), ("tracing", Vec::new())];

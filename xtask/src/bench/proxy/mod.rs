@@ -21,10 +21,18 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let programs = Programs::find(options)?;
     let mut report = Report::new("proxy", options.quick);
     let bench = Bench { options, programs, dsn: sink.dsn() };
-    round_trip::measure(&bench, &mut report)?;
-    throughput::measure(&bench, &sink, &mut report)?;
-    footprint::measure(&bench, &mut report)?;
-    start::measure(&bench, &mut report)?;
+    if options.wants("round trip") {
+        round_trip::measure(&bench, &mut report)?;
+    }
+    if options.wants("throughput") {
+        throughput::measure(&bench, &sink, &mut report)?;
+    }
+    if options.wants("footprint") {
+        footprint::measure(&bench, &mut report)?;
+    }
+    if options.wants("start") {
+        start::measure(&bench, &mut report)?;
+    }
     report.print(options.json);
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
         ("node server", Server::Node, options.pick(10_000, 2_000)),
     ];
     for (name, server, frames) in servers {
-        if !bench.programs.have(server) {
+        if !bench.programs.have(server) || !options.wants(&format!("throughput {name}")) {
             continue;
         }
         let warm_up = frames / 10;
