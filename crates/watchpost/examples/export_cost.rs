@@ -1,6 +1,7 @@
 //! Measures what an event costs on the host's thread: nanoseconds for redaction, mapping and JSON, and for the whole export.
 //!
 //! `cargo run --release -p watchpost --example export_cost`
+#![allow(clippy::print_stdout, reason = "printing is what it does")]
 
 use std::{
     hint::black_box,

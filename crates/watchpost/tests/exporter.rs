@@ -1,5 +1,6 @@
 //! The exporter against a real socket: what is sent for which event, what sampling and capture leave out, and what the outcome
 //! says of it.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its failure")]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -1,4 +1,5 @@
 //! Secrets never survive, clean text is never touched: examples of each rule, and properties over random surroundings.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its failure")]
 
 use std::borrow::Cow;
 
@@ -307,6 +308,48 @@ fn surroundings() -> impl Strategy<Value = String> {
         ".{0,40}",
         prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12).prop_map(|pieces| pieces.concat())
     ]
+}
+
+/// Texts of which each piece begins what only the end of the text would end.
+#[test]
+fn a_hostile_text_costs_no_more_than_its_length() {
+    const LENGTH: usize = 300_000;
+    let pieces = [
+        "token=",
+        "password:",
+        "cookie:",
+        "\"password\":{",
+        "\"secret\":[",
+        "\\\"password\\\":{",
+        "secret=\"",
+        "secret='",
+        "sk-a",
+        "ghp_",
+        "eyJ",
+        "eyJ.",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "://",
+        "https://a:",
+        "= ",
+        ": ",
+        "--token ",
+        "Bearer ",
+        "basic ",
+        "\\",
+        "\"",
+        "I",
+        "{\"a\":",
+        "x_y-z.",
+        "key: token: ",
+        "Authorization: ",
+    ];
+    let start = std::time::Instant::now();
+    for piece in pieces {
+        let _ = redact_text(&piece.repeat(LENGTH / piece.len()));
+        // By its square it would be hours.
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{piece:?}");
+    }
 }
 
 proptest! {

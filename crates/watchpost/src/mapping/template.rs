@@ -1,18 +1,25 @@
 //! Messages without what changes from one failure to the next, for grouping: numbers, ids, URLs, paths, e-mail addresses
 //! and quoted texts give way to a placeholder. Two messages that differ only in those are one issue.
 
+use super::limit::cut;
+
 /// Longest template, in bytes: what follows adds cardinality, not meaning.
 const MAX_LENGTH: usize = 200;
+/// Longest part of a line that is looked at, in characters.
+const MAX_LINE: usize = 2048;
 
 /// The template of a message: of its first line that is not empty.
 pub(super) fn template(message: &str) -> String {
     let line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = cut(line, MAX_LINE);
     let mut template = String::with_capacity(line.len().min(MAX_LENGTH));
-    let mut rest = line;
+    let mut rest = &*line;
     while !rest.is_empty() && template.len() < MAX_LENGTH {
         rest = &rest[push_piece(&mut template, rest)..];
     }
-    template.truncate(template.floor_char_boundary(MAX_LENGTH));
+    while template.len() > MAX_LENGTH {
+        template.pop();
+    }
     template.trim_end().to_owned()
 }
 

@@ -149,7 +149,7 @@ pub struct ErrorInfo {
     /// The stack's frames, oldest call first.
     pub frames: Vec<StackFrame>,
     /// What caused it, nearest first.
-    pub causes: Vec<ErrorInfo>,
+    pub causes: Vec<Self>,
     /// `rust`, `python`, `javascript`, … when the source says.
     pub platform: Option<String>,
     /// The content blocks of a failed tool result.

@@ -7,7 +7,7 @@
 //!
 //! | rule | finds | replaces |
 //! | --- | --- | --- |
-//! | vendor tokens | `sk-…`, `ghp_…`, `github_pat_…`, `glpat-…`, `xoxb-…`, `AKIA…`, `AIza…`, `npm_…`, `hf_…` and the others of [`token`] | the token |
+//! | vendor tokens | `sk-…`, `ghp_…`, `github_pat_…`, `glpat-…`, `xoxb-…`, `AKIA…`, `AIza…`, `npm_…`, `hf_…` and the others in `token.rs` | the token |
 //! | JSON web tokens | `eyJ….….…` | the token |
 //! | private keys | `-----BEGIN … PRIVATE KEY-----` to its end, or to the end of the text | the block |
 //! | authorization schemes | `Bearer …` when what follows looks like a token, `Basic …` when it decodes to `user:password` | the credential |
@@ -24,6 +24,7 @@ mod event;
 mod json;
 mod key;
 mod pair;
+mod run;
 mod text;
 mod token;
 mod url;

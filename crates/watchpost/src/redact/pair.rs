@@ -6,12 +6,15 @@ use std::ops::Range;
 use super::{
     MARKER,
     key::{KeyClass, classify_key},
+    run::{Run, Runs},
     text::Finding,
     token::looks_random,
 };
 
 /// Longest key looked back for, in bytes.
 const MAX_KEY: usize = 64;
+/// Most spaces and signs between a key and its separator.
+const MAX_GAP: usize = 16;
 
 /// Unquoted values that say something about the secret instead of being it.
 #[rustfmt::skip]
@@ -22,7 +25,7 @@ const PROSE: &[&str] = &[
 ];
 
 /// The value beside the `:` or `=` at `at`, when the key before it names a secret.
-pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
+pub(super) fn value<'a>(text: &'a str, at: usize, runs: &mut Runs) -> Option<Finding<'a>> {
     let bytes = text.as_bytes();
     let key = Key::before(text, at)?;
     let class = key.class(bytes[at] == b'=')?;
@@ -44,9 +47,9 @@ pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
     }
     let is_json = !key.quote.is_empty();
     let end = if is_json && matches!(bytes[start], b'{' | b'[') {
-        end_of_structure(bytes, start, key.quote)
+        runs.end(Run::Structure, start, || end_of_structure(bytes, start, key.quote))
     } else {
-        end_of_plain(bytes, start, class)
+        end_of_plain(bytes, start, class, runs)
     };
     let range = trim_end(bytes, start..end);
     let content = &text[range.clone()];
@@ -62,7 +65,7 @@ pub(super) fn value(text: &str, at: usize) -> Option<Finding<'_>> {
 }
 
 /// The value of a command line flag, `--password VALUE`, whose second dash stands at `at`.
-pub(super) fn flag_value(text: &str, at: usize) -> Option<Range<usize>> {
+pub(super) fn flag_value(text: &str, at: usize, runs: &mut Runs) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     if at == 0 || bytes[at - 1] != b'-' {
         return None;
@@ -72,7 +75,7 @@ pub(super) fn flag_value(text: &str, at: usize) -> Option<Range<usize>> {
     if bytes.get(start - 1) != Some(&b' ') || classify_key(text.get(at + 1..start - 1)?).is_none() {
         return None;
     }
-    let end = end_of_plain(bytes, start, KeyClass::Strong);
+    let end = end_of_plain(bytes, start, KeyClass::Strong, runs);
     let content = &bytes[start..end];
     (!content.is_empty() && !content.starts_with(b"-") && !bytes[start..].starts_with(MARKER.as_bytes()))
         .then_some(start..end)
@@ -90,7 +93,9 @@ impl<'a> Key<'a> {
     fn before(text: &'a str, at: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut end = at;
-        while end > 0 && (bytes[end - 1] == b' ' || bytes[at] == b'=' && matches!(bytes[end - 1], b':' | b'=')) {
+        while end > at.saturating_sub(MAX_GAP)
+            && (bytes[end - 1] == b' ' || bytes[at] == b'=' && matches!(bytes[end - 1], b':' | b'='))
+        {
             end -= 1;
         }
         // `headers["authorization"] = …`
@@ -98,7 +103,7 @@ impl<'a> Key<'a> {
         let quote_end = end;
         if end > 0 && matches!(bytes[end - 1], b'"' | b'\'' | b'`') {
             end -= 1;
-            while end > 0 && bytes[end - 1] == b'\\' {
+            while end > at.saturating_sub(MAX_KEY) && bytes[end - 1] == b'\\' {
                 end -= 1;
             }
         }
@@ -236,7 +241,7 @@ fn end_of_structure(bytes: &[u8], start: usize, quote: &str) -> usize {
 }
 
 /// Where an unquoted value ends: at a separator, or for a header at the end of its line or quotes.
-fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass) -> usize {
+fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass, runs: &mut Runs) -> usize {
     let mut from = start;
     // `token=Bearer …`: the scheme's credential belongs to the value.
     let scheme = bytes[from..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
@@ -251,7 +256,8 @@ fn end_of_plain(bytes: &[u8], start: usize, class: KeyClass) -> usize {
             byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'|')
         }
     };
-    (from..bytes.len()).find(|at| ends(*at)).unwrap_or(bytes.len())
+    let run = if class == KeyClass::Header { Run::Line } else { Run::Plain };
+    runs.end(run, from, || (from..bytes.len()).find(|at| ends(*at)).unwrap_or(bytes.len()))
 }
 
 fn is_scheme(word: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{MARKER, pair, token, url};
+use super::{MARKER, pair, run::Runs, token, url};
 
 /// Shorter texts hold no secret that a rule could find (`pwd=ab`).
 const SHORTEST: usize = 6;
@@ -39,7 +39,7 @@ pub fn redact_text(text: &str) -> Cow<'_, str> {
 
 /// One pass; `None` when there is no secret.
 fn replace_secrets(text: &str) -> Option<String> {
-    let mut findings = Findings { text, next: 0 };
+    let mut findings = Findings::of(text);
     let mut current = findings.next()?;
     let mut clean = String::with_capacity(text.len());
     let mut copied = 0;
@@ -68,20 +68,27 @@ fn replace(text: &str, copied: usize, finding: &Finding<'_>, clean: &mut String)
 
 /// Whether `text` holds a secret.
 pub(super) fn holds_secret(text: &str) -> bool {
-    Findings { text, next: 0 }.next().is_some()
+    Findings::of(text).next().is_some()
 }
 
 /// All findings of a text, in the order of their telling bytes; they may overlap.
 struct Findings<'a> {
     text: &'a str,
     next: usize,
+    runs: Runs,
+}
+
+impl<'a> Findings<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, next: 0, runs: Runs::default() }
+    }
 }
 
 impl<'a> Iterator for Findings<'a> {
     type Item = Finding<'a>;
 
     fn next(&mut self) -> Option<Finding<'a>> {
-        let text = self.text;
+        let Self { text, runs, .. } = self;
         let bytes = text.as_bytes();
         if bytes.len() < SHORTEST {
             return None;
@@ -90,14 +97,14 @@ impl<'a> Iterator for Findings<'a> {
             let at = next_telling_byte(bytes, self.next)?;
             self.next = at + 1;
             let finding = match bytes[at] {
-                b':' => url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at)),
-                b'=' => pair::value(text, at),
-                b'-' => token::vendor_token(bytes, at)
-                    .or_else(|| token::private_key(text, at))
-                    .or_else(|| pair::flag_value(text, at))
+                b':' => url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs)),
+                b'=' => pair::value(text, at, runs),
+                b'-' => token::vendor_token(bytes, at, runs)
+                    .or_else(|| token::private_key(text, at, runs))
+                    .or_else(|| pair::flag_value(text, at, runs))
                     .map(Finding::from),
-                b'_' | b'.' | b'I' => token::vendor_token(bytes, at).map(Finding::from),
-                b'J' => token::json_web_token(bytes, at).map(Finding::from),
+                b'_' | b'.' | b'I' => token::vendor_token(bytes, at, runs).map(Finding::from),
+                b'J' => token::json_web_token(bytes, at, runs).map(Finding::from),
                 _ => token::scheme_credential(bytes, at).map(Finding::from),
             };
             if finding.is_some() {

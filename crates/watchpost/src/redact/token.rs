@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::run::{Run, Runs};
+
 /// Which bytes a token's body is made of.
 #[derive(Clone, Copy)]
 enum Body {
@@ -99,13 +101,15 @@ const CAPITAL_I: &[(Prefix, usize)] = &[
 ];
 
 /// A vendor's token whose prefix has its telling byte at `at`.
-pub(super) fn vendor_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+pub(super) fn vendor_token(bytes: &[u8], at: usize, runs: &mut Runs) -> Option<Range<usize>> {
     let table = match bytes[at] {
         b'-' => DASH,
         b'_' => UNDERSCORE,
         b'.' => DOT,
         _ => {
-            return CAPITAL_I.iter().find_map(|(prefix, offset)| prefix.match_from(bytes, at.checked_sub(*offset)?));
+            return CAPITAL_I
+                .iter()
+                .find_map(|(prefix, offset)| prefix.match_from(bytes, at.checked_sub(*offset)?, runs));
         }
     };
     // Most separators stand in ordinary identifiers: give up before the table when too little follows.
@@ -116,28 +120,40 @@ pub(super) fn vendor_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     table
         .iter()
         .filter(|prefix| prefix.0.as_bytes().iter().rev().nth(1) == Some(before))
-        .find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?))
+        .find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?, runs))
 }
 
 impl Prefix {
-    fn match_from(&self, bytes: &[u8], start: usize) -> Option<Range<usize>> {
+    fn match_from(&self, bytes: &[u8], start: usize, runs: &mut Runs) -> Option<Range<usize>> {
         let &Self(text, least, body, begins_word) = self;
         let rest = bytes[start..].strip_prefix(text.as_bytes())?;
         if begins_word && start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
             return None;
         }
-        let length = rest.iter().take_while(|byte| body.holds(**byte)).count();
+        let end = body.end(bytes, start + text.len(), runs);
+        let length = end - start - text.len();
         let tells = match body {
             Body::Mixed => {
                 length >= 16 || rest[..length].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
             }
             _ => true,
         };
-        (length >= least && tells).then_some(start..start + text.len() + length)
+        (length >= least && tells).then_some(start..end)
     }
 }
 
 impl Body {
+    /// Where the run of such bytes that begins at `from` ends.
+    fn end(self, bytes: &[u8], from: usize, runs: &mut Runs) -> usize {
+        let run = match self {
+            Self::Alnum => Run::Alnum,
+            Self::Dashed | Self::Mixed => Run::Dashed,
+            Self::Dotted => Run::Dotted,
+            Self::Upper => Run::Upper,
+        };
+        runs.end(run, from, || from + bytes[from..].iter().take_while(|byte| self.holds(**byte)).count())
+    }
+
     const fn holds(self, byte: u8) -> bool {
         match self {
             Self::Alnum => byte.is_ascii_alphanumeric(),
@@ -149,24 +165,28 @@ impl Body {
 }
 
 /// A JSON web token whose `eyJ` has its `J` at `at`: two or more parts of base64url, joined by dots.
-pub(super) fn json_web_token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+pub(super) fn json_web_token(bytes: &[u8], at: usize, runs: &mut Runs) -> Option<Range<usize>> {
     let start = at.checked_sub(2).filter(|start| bytes[*start..].starts_with(b"eyJ"))?;
-    let part = |from: usize| bytes[from..].iter().take_while(|byte| Body::Dashed.holds(**byte)).count();
-    let header = part(start);
-    let payload_at = start + header + 1;
-    let long_enough = header >= 8 && bytes.get(payload_at - 1) == Some(&b'.') && part(payload_at) >= 4;
-    long_enough.then(|| start..start + bytes[start..].iter().take_while(|byte| Body::Dotted.holds(**byte)).count())
+    let header_end = Body::Dashed.end(bytes, start, runs);
+    if header_end < start + 8 || bytes.get(header_end) != Some(&b'.') {
+        return None;
+    }
+    let payload = header_end + 1;
+    (Body::Dashed.end(bytes, payload, runs) >= payload + 4).then(|| start..Body::Dotted.end(bytes, start, runs))
 }
 
 /// A private key block that begins at `at`, to its end line or, when that is missing, to the end of the text.
-pub(super) fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
+pub(super) fn private_key(text: &str, at: usize, runs: &mut Runs) -> Option<Range<usize>> {
     let rest = text.get(at..)?.strip_prefix("-----BEGIN ")?;
-    let (label, body) = rest.split_once("-----")?;
-    if label.len() > 64 || !label.contains("PRIVATE KEY") {
+    let label_end = rest.bytes().take(64).position(|byte| byte == b'-')?;
+    if !rest[..label_end].contains("PRIVATE KEY") || runs.cover(Run::PrivateKey, at) {
         return None;
     }
-    let end = body.split_once("-----END ").and_then(|(_, tail)| tail.split_once("-----")).map_or("", |(_, tail)| tail);
-    Some(at..text.len() - end.len())
+    let end = runs.end(Run::PrivateKey, at, || {
+        let end_line = rest.split_once("-----END ").and_then(|(_, tail)| tail.split_once("-----"));
+        text.len() - end_line.map_or(0, |(_, tail)| tail.len())
+    });
+    Some(at..end)
 }
 
 /// What follows the scheme `Bearer` or `Basic` that begins at `at`.

@@ -105,7 +105,6 @@ fn an_event_without_anything_becomes_valid_items() {
 fn the_largest_event_still_fits_its_items() {
     for filler in ["\u{1}", "\"", "x", "ž", "🐈"] {
         let mut event = event_of(&filler.repeat(18_000 / filler.len()), &filler.repeat(1_200 / filler.len()));
-        event.arguments = event.arguments.map(|arguments| arguments + &filler.repeat(70_000));
         event.result = Some(filler.repeat(70_000));
         let settings = settings();
         let sizes = [
@@ -157,15 +156,10 @@ fn event_of(long: &str, short: &str) -> McpEvent {
         request_id: long_text(),
         mcp_session_id: long_text(),
         tool_call_id: long_text(),
-        arguments: Some(
-            Value::Object(
-                (0..100).map(|n| (format!("{n}{}", &long[..long.floor_char_boundary(400)]), json!(long))).collect(),
-            )
-            .to_string(),
-        ),
+        arguments: Some(Value::Object((0..100).map(|n| (format!("{n}{short}"), json!(short))).collect()).to_string()),
         result: Some(json().to_string()),
-        tags: (0..100).map(|n| (format!("{n}{long}"), long.to_owned())).collect(),
-        properties: (0..100).map(|n| (format!("{n}{long}"), json())).collect(),
+        tags: (0..100).map(|n| (format!("{n}{short}"), short.to_owned())).collect(),
+        properties: (0..100).map(|n| (format!("{n}{short}"), json!([short, short]))).collect(),
         ..failed_call()
     }
 }

@@ -1,6 +1,8 @@
 //! What events become: the seed's tables, what goes beyond them, Sentry's limits, and AgentCat's recorded traffic.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its failure")]
 
 mod beyond_seed;
+mod failures;
 mod golden;
 mod ids;
 mod limits;

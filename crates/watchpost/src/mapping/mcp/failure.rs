@@ -63,10 +63,10 @@ pub(super) fn otel_error_type(event: &McpEvent) -> Option<Cow<'_, str>> {
     }
     Some(match event.error.as_ref().map(|error| (error.kind, error.code)) {
         Some((ErrorKind::Protocol, Some(code))) => Cow::Owned(code.to_string()),
-        Some((ErrorKind::Protocol, None)) => Cow::Borrowed("_OTHER"),
         Some((ErrorKind::Timeout, _)) => Cow::Borrowed("timeout"),
         Some((ErrorKind::Unanswered, _)) => Cow::Borrowed("connection_closed"),
-        Some((ErrorKind::Tool, _)) | None => Cow::Borrowed("tool_error"),
+        Some((ErrorKind::Tool, _)) | None if event.event_type == "tools/call" => Cow::Borrowed("tool_error"),
+        Some((ErrorKind::Protocol | ErrorKind::Tool, _)) | None => Cow::Borrowed("_OTHER"),
     })
 }
 

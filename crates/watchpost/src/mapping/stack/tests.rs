@@ -4,7 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read(stack: &str) -> Vec<(Option<String>, Option<String>, Option<u32>, Option<bool>)> {
+/// Function, file, line, whether it is the host's own.
+type Read = (Option<String>, Option<String>, Option<u32>, Option<bool>);
+type Expected<'a> = (Option<&'a str>, Option<&'a str>, Option<u32>, bool);
+
+fn read(stack: &str) -> Vec<Read> {
     let error = ErrorInfo { stack: Some(stack.to_owned()), ..ErrorInfo::default() };
     let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
     frames(&error, 50)
@@ -13,9 +17,7 @@ fn read(stack: &str) -> Vec<(Option<String>, Option<String>, Option<u32>, Option
         .collect()
 }
 
-fn expected(
-    frames: &[(Option<&str>, Option<&str>, Option<u32>, bool)],
-) -> Vec<(Option<String>, Option<String>, Option<u32>, Option<bool>)> {
+fn expected(frames: &[Expected<'_>]) -> Vec<Read> {
     frames
         .iter()
         .map(|(function, file, line, in_app)| {

@@ -72,7 +72,8 @@ fn read_data(error: &Map<String, Value>) -> Option<String> {
             Value::Object(rest).to_string()
         }
     };
-    data.truncate(data.floor_char_boundary(MAX_DATA));
+    let end = (0..=MAX_DATA.min(data.len())).rev().find(|end| data.is_char_boundary(*end)).unwrap_or(0);
+    data.truncate(end);
     Some(data)
 }
 

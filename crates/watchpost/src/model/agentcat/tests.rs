@@ -201,8 +201,8 @@ proptest! {
 
     #[test]
     fn no_damage_to_a_real_event_panics(at in 0..SNAKE.len(), insert in ".{0,8}", cut in 0_usize..40) {
-        let start = SNAKE.floor_char_boundary(at);
-        let end = SNAKE.ceil_char_boundary((at + cut).min(SNAKE.len()));
+        let boundary = |at: usize| (at..=SNAKE.len()).find(|at| SNAKE.is_char_boundary(*at)).unwrap_or(SNAKE.len());
+        let (start, end) = (boundary(at), boundary((at + cut).min(SNAKE.len())));
         let _ = parse_line_with(&format!("{}{insert}{}", &SNAKE[..start], &SNAKE[end..]), ReadOptions::default().with_content(true, true));
     }
 }
