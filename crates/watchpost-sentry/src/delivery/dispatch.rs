@@ -24,8 +24,8 @@ const REPORT_DELAY: Duration = Duration::from_secs(30);
 pub(super) struct Shipment {
     pub(super) parcel: Option<Parcel>,
     pub(super) report: Vec<DiscardedItems>,
-    /// The report that a flush waits for: nothing older than the flush can still be dropped.
-    concludes_flush: bool,
+    /// The flush whose report this is: nothing older than it was left that could still be dropped.
+    concludes_flush: Option<u64>,
     began: Instant,
 }
 
@@ -59,7 +59,7 @@ impl State {
             self.reports_in_flight += 1;
             self.report_due = None;
         }
-        let concludes_flush = self.report_wanted.is_some_and(|ticket| self.is_delivered(ticket));
+        let concludes_flush = self.report_wanted.filter(|ticket| self.is_delivered(*ticket));
         Some(Shipment { parcel, report, concludes_flush, began: now })
     }
 
@@ -219,7 +219,7 @@ impl State {
                 self.ledger.restore(&shipment.report);
             }
         }
-        if shipment.concludes_flush {
+        if shipment.concludes_flush == self.report_wanted {
             self.report_wanted = None;
         }
         self.progressed = true;

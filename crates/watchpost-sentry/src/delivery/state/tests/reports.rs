@@ -86,6 +86,23 @@ fn a_flush_also_reports_what_was_dropped_while_it_was_waited_for() {
 }
 
 #[test]
+fn an_answer_that_concludes_one_flush_does_not_conclude_the_next() {
+    let mut world = World::new([MIB; Lane::COUNT], 1);
+    world.single(Lane::Error, 10);
+    world.flush();
+    world.answer(0, ok());
+    // Under way when the second flush begins, and nothing of before the first one is left.
+    world.single(Lane::Error, 10);
+    world.single(Lane::Error, 10);
+    let ticket = world.flush();
+    world.answer(0, ok());
+    world.answer(0, status(400));
+    assert!(!world.state.is_settled(ticket, world.now));
+    world.answer(0, ok());
+    assert_eq!(world.reported.len(), 1);
+}
+
+#[test]
 fn a_report_that_fails_is_put_back_and_does_not_hold_up_the_flush() {
     let mut world = World::roomy();
     world.act(|state, _, effects| state.discard(DropReason::SampleRate, Category::Transaction, 3, effects));
