@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
+    os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     copy("down", &mut from, &mut io::stdout(), &mut down, &times);
     times.note("closed down");
     let status = child.wait()?;
-    let code = status.code().unwrap_or_else(|| 128 + signal_of(status));
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     times.note(&format!("exit {code}"));
     std::process::exit(code)
 }
@@ -92,15 +93,4 @@ fn pass_signals_on(child: u32) -> Result<(), Failure> {
         }
     });
     Ok(())
-}
-
-#[cfg(unix)]
-fn signal_of(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt as _;
-    status.signal().unwrap_or_default()
-}
-
-#[cfg(not(unix))]
-fn signal_of(_status: std::process::ExitStatus) -> i32 {
-    0
 }

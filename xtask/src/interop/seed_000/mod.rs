@@ -11,29 +11,72 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
     known::{Configured, Known},
     reported::Reported,
     rows::{ROWS, Row},
 };
-use super::{capture::Capture, findings::Findings, recording, rig::Rig};
+use super::{
+    capture::Capture,
+    findings::Findings,
+    recording::{self, End},
+    rig::Rig,
+};
 use crate::Failure;
 
+/// What the plans must have made happen, so that "nothing wrong" says something.
+const METHODS: &[&str] = &[
+    "initialize",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "sampling/createMessage",
+    "elicitation/create",
+    "roots/list",
+];
+
 pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failure> {
-    let mut events = 0;
+    let (mut events, mut methods, mut ends) = (0, BTreeSet::new(), BTreeSet::new());
     for session in rig.sessions()? {
         let settings = Configured::by(&session.peers.setup);
         let calls = recording::calls(&session.outer, &session.inner);
+        methods.extend(calls.iter().map(|call| call.method.clone()));
+        ends.extend(calls.iter().map(|call| kind(&call.end)));
         let known: Vec<Known> = calls.iter().map(|call| Known::from_wire(call, &settings)).collect();
         events += known.len();
         compare(session.peers.name, &known, &session.capture, findings);
         check_one_session(session.peers.name, &session.capture, findings);
     }
+    for missing in METHODS.iter().filter(|method| !methods.contains(**method)) {
+        findings.add(format!("no session has a {missing}"));
+    }
+    for missing in ["answered", "isError", "JSON-RPC error", "cancelled"].iter().filter(|end| !ends.contains(**end)) {
+        findings.add(format!("no call ended as {missing}"));
+    }
     let imported = import::check(rig, findings)?;
     let rows = ROWS.len() + additions::ROWS.len();
     Ok(format!("{rows} rows hold for {events} events of real peers and {imported} imported ones"))
+}
+
+const fn kind(end: &End) -> &'static str {
+    match end {
+        End::Answered => "answered",
+        End::Failed { code: None, .. } => "isError",
+        End::Failed { code: Some(_), .. } => "JSON-RPC error",
+        End::Cancelled => "cancelled",
+        End::Open => "open",
+    }
 }
 
 /// Holds what arrived against what is known.
