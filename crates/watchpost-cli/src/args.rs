@@ -60,6 +60,9 @@ pub(crate) struct ExportArgs {
     /// The share of traces to send as transactions, 0 to 1 [default: 1]. Logs and errors are always sent.
     #[arg(long, env = "SENTRY_TRACES_SAMPLE_RATE")]
     pub(crate) traces_sample_rate: Option<f64>,
+    /// Content to report: none, seed (names, errors, the actor), all, or a list of inputs, outputs, user, intent, errors.
+    #[arg(long, env = "WATCHPOST_CAPTURE", value_name = "WHAT")]
+    pub(crate) capture: Option<Capture>,
     /// The configuration file [default: watchpost.toml in this folder, if there is one].
     #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -87,9 +90,6 @@ pub(crate) struct McpArgs {
     /// Report also `ping`, `notifications`, or `all`.
     #[arg(long, value_name = "KINDS", default_value = "requests")]
     pub(crate) events: EventFilter,
-    /// Content to report: none, seed (names, errors, the actor), all, or a list of inputs, outputs, user, intent, errors.
-    #[arg(long, env = "WATCHPOST_CAPTURE", value_name = "WHAT")]
-    pub(crate) capture: Option<Capture>,
     /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
     #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
     pub(crate) trace: Option<TraceMode>,

@@ -115,6 +115,7 @@ impl Settings {
         override_with(&mut sentry.environment, given(args.environment.as_ref()));
         override_with(&mut sentry.release, given(args.release.as_ref()));
         override_with(&mut sentry.traces_sample_rate, args.traces_sample_rate);
+        override_with(&mut sentry.capture, args.capture);
         if args.enable_tracing.is_some() {
             sentry.enable_tracing = args.enable_tracing;
             settings.tracing_chosen = true;

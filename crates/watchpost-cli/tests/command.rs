@@ -1,5 +1,7 @@
 //! The command as its users run it: arguments, configuration, exit codes, what is printed and what arrives at a receiver.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::{
     io::Write as _,
     net::{Ipv4Addr, SocketAddr},
@@ -28,12 +30,7 @@ fn receiver() -> RunningReceiver {
 }
 
 fn run(command: &mut Command, input: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A command that ends without reading breaks the pipe; that is its right.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()

@@ -1,5 +1,7 @@
 //! `watchpost view` and a proxy without a DSN: what one receives, the other sent, and it is still there afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},

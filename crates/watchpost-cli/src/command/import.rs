@@ -11,7 +11,10 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use watchpost::{exporter::McpExporter, model::agentcat};
+use watchpost::{
+    exporter::McpExporter,
+    model::agentcat::{self, ReadOptions},
+};
 use watchpost_sentry::delivery::{DropReason, Outcome};
 
 use crate::{
@@ -52,6 +55,8 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         settings.use_local_receiver(address);
     }
     let project_id = args.project_id.clone().or(settings.project_id);
+    let capture = settings.sentry.capture.unwrap_or_default();
+    let options = ReadOptions::default().with_content(capture.arguments, capture.results);
     let (input, bytes) = open(&args.file)?;
     let progress = progress_bar(bytes);
     let exporter = McpExporter::new(settings.sentry)?;
@@ -64,7 +69,9 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         let parsed = match line {
             Line::TooLong => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
             Line::Text(text) if text.trim_ascii().is_empty() => continue,
-            Line::Text(text) => agentcat::parse_line(&String::from_utf8_lossy(text)).map_err(|error| error.to_string()),
+            Line::Text(text) => {
+                agentcat::parse_line_with(&String::from_utf8_lossy(text), options).map_err(|error| error.to_string())
+            }
         };
         match parsed {
             Ok(mut event) => {

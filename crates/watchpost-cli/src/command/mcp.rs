@@ -36,9 +36,6 @@ const STRAY_GATHER: Duration = Duration::from_secs(5);
 /// be started.
 pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
     let mut settings = Settings::resolve(&args.export)?;
-    if let Some(capture) = args.capture {
-        settings.sentry.capture = Some(capture);
-    }
     if let Some(trace) = args.trace {
         settings.sentry.trace = Some(trace);
     }
