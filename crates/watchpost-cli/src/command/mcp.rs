@@ -1,7 +1,6 @@
 //! `watchpost mcp -- CMD`: the proxy's settings from the command line, and where its events go.
 
 use std::{
-    ffi::OsString,
     process::ExitCode,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -50,7 +49,7 @@ pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
     let observer = observer_options(&args, &settings);
 
     let mut command = args.command.into_iter();
-    let program = command.next().unwrap_or_else(OsString::new);
+    let program = command.next().unwrap_or_default();
     let mut options = ProxyOptions::new(program, command.collect());
     options.shutdown_grace = Duration::from_secs_f64(args.shutdown_grace);
     let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), destination))?;
