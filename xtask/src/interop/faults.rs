@@ -1,7 +1,7 @@
 //! Does trouble at Sentry stay there? A real client works on while the sink is down, slow, or refuses: its results are
 //! the same, and the proxy ends with the server.
 
-use std::{path::PathBuf, thread, time::Duration};
+use std::{ffi::OsString, path::PathBuf, thread, time::Duration};
 
 use super::{
     findings::Findings,
@@ -14,6 +14,8 @@ use crate::Failure;
 
 /// Telemetry may hold the exit for its two seconds, and a busy machine for half a second more.
 const HOLD_LIMIT: Duration = Duration::from_millis(2_500);
+/// The client waits so long for the server to end, then sends TERM and waits as long again.
+const CLIENTS_PATIENCE: Duration = Duration::from_secs(4);
 /// A slow sink answers long after everything is over.
 const SLOW: Duration = Duration::from_secs(45);
 /// Requests that may already be under way when the first 429 comes back.
@@ -40,17 +42,19 @@ struct Outcome {
 }
 
 pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failure> {
-    let (direct, outcomes) = thread::scope(|scope| {
-        let direct = scope.spawn(|| peers::drive(rig, &PEERS, "faults-direct", <[std::ffi::OsString]>::to_vec));
-        let faulty: Vec<_> = FAULTS.iter().map(|(name, answer)| scope.spawn(|| run(rig, name, *answer))).collect();
-        (direct.join(), faulty.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>())
-    });
-    let direct = direct.map_err(|_| "the direct run panicked")??;
+    let direct = peers::drive(rig, &PEERS, "faults-direct", <[OsString]>::to_vec)?;
     let mut requests = Vec::new();
-    for ((name, _), outcome) in FAULTS.iter().zip(outcomes) {
-        let outcome = outcome.map_err(|_| format!("the run with a sink that is {name} panicked"))??;
-        judge(name, &direct, &outcome, findings);
-        requests.push(format!("{name} {}", outcome.requests));
+    // Most of a run is waiting; more at once would make a small machine's servers slow to end.
+    for faults in FAULTS.chunks(2) {
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = faults.iter().map(|(name, answer)| scope.spawn(|| run(rig, name, *answer))).collect();
+            running.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        });
+        for ((name, _), outcome) in faults.iter().zip(outcomes) {
+            let outcome = outcome.map_err(|_| format!("the run with a sink that is {name} panicked"))??;
+            judge(name, &direct, &outcome, findings);
+            requests.push(format!("{name} {}", outcome.requests));
+        }
     }
     Ok(format!("the client's results are the same; requests sent: {}", requests.join(", ")))
 }
@@ -87,9 +91,11 @@ fn judge(fault: &str, direct: &Transcript, outcome: &Outcome, findings: &mut Fin
                 format!("sink {fault}: the proxy's exit code is {code}, the server's {servers_code}")
             });
         }
-        (proxy, server) => {
-            findings.add(format!("sink {fault}: killed before its end (proxy {proxy:?}, server {server:?})"))
-        }
+        // A machine so busy that the server does not end in time: its client and the proxy kill it, as they should.
+        (Some((_, 137)), None) => findings.expect(seen.closed <= CLIENTS_PATIENCE + HOLD_LIMIT, || {
+            format!("sink {fault}: the server was killed, but closing took {:.1?}", seen.closed)
+        }),
+        (proxy, _) => findings.add(format!("sink {fault}: the proxy was killed ({proxy:?})")),
     }
     match fault {
         "down" => {}
