@@ -5,7 +5,10 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use watchpost::{exporter::TraceMode, mcp::EventFilter, redact::Capture};
 
-use crate::local_receiver;
+use crate::{
+    given::{Given, Json, Switch},
+    local_receiver,
+};
 
 /// Sentry observability for AI agents and MCP servers.
 #[derive(Debug, Parser)]
@@ -47,25 +50,28 @@ pub(crate) enum Command {
 pub(crate) struct ExportArgs {
     /// Sentry's Data Source Name (project settings, "Client Keys").
     #[arg(long, env = "SENTRY_DSN", hide_env_values = true)]
-    pub(crate) dsn: Option<String>,
+    pub(crate) dsn: Option<Given<String>>,
     /// The environment's name [default: production].
     #[arg(long, env = "SENTRY_ENVIRONMENT")]
-    pub(crate) environment: Option<String>,
+    pub(crate) environment: Option<Given<String>>,
     /// The release, for example my-server@1.2.3.
     #[arg(long, env = "SENTRY_RELEASE")]
-    pub(crate) release: Option<String>,
+    pub(crate) release: Option<Given<String>>,
     /// Send a transaction for each event too [default: false; true for the local receiver].
     #[arg(long, env = "WATCHPOST_ENABLE_TRACING", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) enable_tracing: Option<bool>,
+    pub(crate) enable_tracing: Option<Given<Switch>>,
     /// The share of traces to send as transactions, 0 to 1 [default: 1]. Logs and errors are always sent.
     #[arg(long, env = "SENTRY_TRACES_SAMPLE_RATE")]
-    pub(crate) traces_sample_rate: Option<f64>,
+    pub(crate) traces_sample_rate: Option<Given<f64>>,
     /// Content to report: none, seed (names, errors, the actor), all, or a list of inputs, outputs, user, intent, errors.
     #[arg(long, env = "WATCHPOST_CAPTURE", value_name = "WHAT")]
-    pub(crate) capture: Option<Capture>,
+    pub(crate) capture: Option<Given<Capture>>,
+    /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
+    #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
+    pub(crate) trace: Option<Given<TraceMode>>,
     /// The configuration file [default: watchpost.toml in this folder, if there is one].
     #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config: Option<Given<PathBuf>>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -74,25 +80,22 @@ pub(crate) struct McpArgs {
     pub(crate) export: ExportArgs,
     /// Your project's id, sent with each event.
     #[arg(long, env = "WATCHPOST_PROJECT_ID")]
-    pub(crate) project_id: Option<String>,
+    pub(crate) project_id: Option<Given<String>>,
     /// Id of the person or agent the calls are made for.
     #[arg(long, env = "WATCHPOST_ACTOR_ID", value_name = "ID")]
-    pub(crate) actor_id: Option<String>,
+    pub(crate) actor_id: Option<Given<String>>,
     /// Their name.
     #[arg(long, env = "WATCHPOST_ACTOR_NAME", value_name = "NAME")]
-    pub(crate) actor_name: Option<String>,
+    pub(crate) actor_name: Option<Given<String>>,
     /// Anything else about them, as JSON.
-    #[arg(long, env = "WATCHPOST_ACTOR_DATA", value_name = "JSON", value_parser = parse_json)]
-    pub(crate) actor_data: Option<serde_json::Value>,
+    #[arg(long, env = "WATCHPOST_ACTOR_DATA", value_name = "JSON")]
+    pub(crate) actor_data: Option<Given<Json>>,
     /// A tag for each event; repeatable.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub(crate) tags: Vec<(String, String)>,
     /// Report also `ping`, `notifications`, or `all`.
     #[arg(long, value_name = "KINDS", default_value = "requests")]
     pub(crate) events: EventFilter,
-    /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
-    #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
-    pub(crate) trace: Option<TraceMode>,
     /// Seconds the server has to end after its input closed, before it is terminated.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = parse_seconds)]
     pub(crate) shutdown_grace: f64,
@@ -113,11 +116,11 @@ pub(crate) struct ImportArgs {
     pub(crate) format: ImportFormat,
     /// Your project's id, for events that carry none.
     #[arg(long, env = "WATCHPOST_PROJECT_ID")]
-    pub(crate) project_id: Option<String>,
+    pub(crate) project_id: Option<Given<String>>,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Seconds to wait for what is still on its way at the end.
+    /// Seconds to wait for a receiver that takes nothing, and at the end for what is still on its way.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = parse_seconds)]
     pub(crate) timeout: f64,
     /// The file, `-` for standard input.
@@ -156,10 +159,6 @@ pub(crate) struct DemoArgs {
     /// The receiver's address [default: 127.0.0.1:8969, or a free port when that is taken].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-}
-
-fn parse_json(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
 }
 
 fn parse_tag(text: &str) -> Result<(String, String), String> {

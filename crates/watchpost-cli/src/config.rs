@@ -20,9 +20,13 @@ use std::{
 };
 
 use serde::Deserialize;
-use watchpost::exporter::SentryConfig;
+use watchpost::{exporter::SentryConfig, redact::Capture};
 
-use crate::{args::ExportArgs, local_receiver};
+use crate::{
+    args::ExportArgs,
+    given::{Given, Switch},
+    local_receiver,
+};
 
 /// The file that is read when none is named and it exists.
 const DEFAULT_FILE: &str = "watchpost.toml";
@@ -91,36 +95,45 @@ pub(crate) struct Settings {
 impl Settings {
     /// Takes flags and environment (already merged by the command line's parser) over the file over the defaults.
     pub(crate) fn resolve(args: &ExportArgs) -> Result<Self, ConfigError> {
-        let file = match &args.config {
-            Some(path) => Some((read(path)?, path.clone())),
-            None => match Path::new(DEFAULT_FILE) {
-                path if path.is_file() => Some((read(path)?, path.to_owned())),
-                _ => None,
-            },
-        };
         let mut settings = Self::default();
-        if let Some((file, path)) = file {
-            settings.project_id = file.project_id;
-            if file.exporters.len() > 1 {
-                let names = file.exporters.keys().cloned().collect::<Vec<_>>().join(", ");
-                return Err(ConfigError::ManyExporters { path, count: file.exporters.len(), names });
+        if let Some(path) = Given::of(&args.config) {
+            settings.take_file(&path)?;
+        } else if Path::new(DEFAULT_FILE).is_file() {
+            settings.take_file(Path::new(DEFAULT_FILE))?;
+            let sentry = &settings.sentry;
+            if sentry.dsn.is_some() && Given::of(&args.dsn).is_none() {
+                // The folder may be anybody's: a host starts its servers in whatever project is open.
+                tracing::warn!("telemetry goes to the DSN in this folder's {DEFAULT_FILE}");
             }
-            if let Some((_, sentry)) = file.exporters.into_iter().next() {
-                settings.sentry = sentry;
-                settings.tracing_chosen = settings.sentry.enable_tracing.is_some();
+            if sentry.capture.is_some_and(|capture| capture != Capture::NONE && capture != Capture::SEED)
+                && Given::of(&args.capture).is_none()
+            {
+                tracing::warn!("what content is captured is decided by this folder's {DEFAULT_FILE}");
             }
         }
         let sentry = &mut settings.sentry;
-        override_with(&mut sentry.dsn, given(args.dsn.as_ref()));
-        override_with(&mut sentry.environment, given(args.environment.as_ref()));
-        override_with(&mut sentry.release, given(args.release.as_ref()));
-        override_with(&mut sentry.traces_sample_rate, args.traces_sample_rate);
-        override_with(&mut sentry.capture, args.capture);
-        if args.enable_tracing.is_some() {
-            sentry.enable_tracing = args.enable_tracing;
-            settings.tracing_chosen = true;
-        }
+        override_with(&mut sentry.dsn, Given::of(&args.dsn));
+        override_with(&mut sentry.environment, Given::of(&args.environment));
+        override_with(&mut sentry.release, Given::of(&args.release));
+        override_with(&mut sentry.traces_sample_rate, Given::of(&args.traces_sample_rate));
+        override_with(&mut sentry.capture, Given::of(&args.capture));
+        override_with(&mut sentry.trace, Given::of(&args.trace));
+        override_with(&mut sentry.enable_tracing, Given::of(&args.enable_tracing).map(|Switch(on)| on));
+        settings.tracing_chosen = settings.sentry.enable_tracing.is_some();
         Ok(settings)
+    }
+
+    fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let file = read(path)?;
+        self.project_id = file.project_id;
+        if file.exporters.len() > 1 {
+            let names = file.exporters.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(ConfigError::ManyExporters { path: path.to_owned(), count: file.exporters.len(), names });
+        }
+        if let Some((_, sentry)) = file.exporters.into_iter().next() {
+            self.sentry = sentry;
+        }
+        Ok(())
     }
 
     /// Sends to the receiver at `address`, with tracing unless the user decided otherwise.
@@ -130,11 +143,6 @@ impl Settings {
             self.sentry.enable_tracing = Some(true);
         }
     }
-}
-
-/// An empty value in the environment means "not set", as everywhere in Sentry's SDKs.
-fn given(value: Option<&String>) -> Option<String> {
-    value.filter(|value| !value.trim().is_empty()).cloned()
 }
 
 fn override_with<T>(field: &mut Option<T>, value: Option<T>) {
@@ -156,8 +164,29 @@ fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
     toml::from_str(text).map_err(|error| ConfigError::Content {
         path: path.to_owned(),
         line: error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1),
-        message: with_suggestion(error.message()),
+        message: with_suggestion(&without_values(error.message())),
     })
+}
+
+/// Takes out what the file says where the message quotes it: it may be a DSN in the wrong place.
+fn without_values(message: &str) -> String {
+    let mut clean = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.find(['"', '`']) {
+        let quote = &rest[start..=start];
+        let value = &rest[start + 1..];
+        // A string's own quotes are escaped; the last quote of its kind ends it.
+        let end = if quote == "\"" { value.rfind('"') } else { value.find('`') };
+        let Some(end) = end else { break };
+        let is_name = quote == "`"
+            && value[..end].chars().all(|character| character.is_alphanumeric() || "_-".contains(character));
+        clean.push_str(&rest[..=start]);
+        clean.push_str(if is_name { &value[..end] } else { "…" });
+        clean.push_str(quote);
+        rest = &value[end + 1..];
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// Adds "did you mean" to serde's "unknown field `dns`, expected one of `dsn`, …".
@@ -165,8 +194,8 @@ fn with_suggestion(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let (Some(wrong), true) = (names.next(), message.starts_with("unknown ")) else { return message.to_owned() };
     let nearest = names
-        .map(|name| (strsim::jaro_winkler(wrong, name), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
+        .map(|name| (strsim::normalized_damerau_levenshtein(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
     match nearest {
         Some((_, name)) => format!("{message}; did you mean `{name}`?"),
@@ -206,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn a_dsn_in_the_wrong_place_is_not_echoed() {
+        for text in [
+            "[exporters]\nsentry = \"https://topsecretkey@o1.ingest.sentry.io/1\"\n",
+            "[exporters.s]\ntype = \"https://topsecretkey@o1.ingest.sentry.io/1\"\n",
+            "[exporters.s]\nenable_tracing = \"https://topsecretkey@o1.ingest.sentry.io/1\"\n",
+            "[exporters.s]\n\"https://topsecretkey@o1.ingest.sentry.io/1\" = 1\n",
+            "[exporters.s]\ndsn = https://topsecretkey@o1.ingest.sentry.io/1\n",
+        ] {
+            let message = message(text);
+            assert!(!message.contains("topsecretkey"), "{message}");
+            assert!(message.contains("line 2"), "{message}");
+        }
+    }
+
+    #[test]
     fn an_unknown_exporter_type_is_an_error() {
         assert!(message("[exporters.x]\ntype = \"datadog\"\n").contains("datadog"));
     }
@@ -221,9 +265,9 @@ mod tests {
         let path = folder.path().join("w.toml");
         fs::write(&path, "[exporters.s]\ntype=\"sentry\"\ndsn=\"https://a@h/1\"\nrelease=\"1\"\n").unwrap();
         let args = ExportArgs {
-            dsn: Some(String::new()),
-            release: Some("2".to_owned()),
-            config: Some(path),
+            dsn: Some("".parse().unwrap()),
+            release: Some("2".parse().unwrap()),
+            config: Some(path.to_str().unwrap().parse().unwrap()),
             ..ExportArgs::default()
         };
         let settings = Settings::resolve(&args).unwrap();

@@ -31,6 +31,17 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// The receiving side took nothing for too long.
+    #[error(
+        "stopped at line {line}: nothing was taken for {seconds} s; see above what became of the lines before it, and \
+         import the rest once Sentry can be reached"
+    )]
+    NothingTaken {
+        /// The first line that was not exported.
+        line: u64,
+        /// How long it waited.
+        seconds: f64,
+    },
     /// The local receiver failed.
     #[error("{0}")]
     Receiver(#[from] ReceiverError),
@@ -66,6 +77,7 @@ impl Failure {
             Self::Config(_) | Self::Exporter(_) | Self::NoDestination { .. } => ExitCode::from(78),
             Self::Proxy(error) => ExitCode::from(error.exit_code()),
             Self::Input { .. }
+            | Self::NothingTaken { .. }
             | Self::Receiver(_)
             | Self::Demo(_)
             | Self::NoDataFolder

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod diagnostics;
 mod failure;
+mod given;
 mod local_receiver;
 mod proxy;
 

@@ -249,3 +249,87 @@ fn completions_are_printed_for_each_shell() {
         assert!(text(&output.stdout).contains("watchpost"), "{shell}");
     }
 }
+
+#[test]
+fn an_import_stops_and_accounts_for_everything_when_nothing_is_taken() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dsn = format!("http://key@{}/1", listener.local_addr().unwrap());
+    drop(listener);
+    let line = r#"{"session_id":"ses_1","event_type":"mcp:tools/list","timestamp":"2026-11-20T10:00:00Z","resource_name":"N"}"#;
+    let lines: String = (0..20_000).map(|number| line.replace('N', &number.to_string()) + "\n").collect();
+    let folder = folder();
+    let mut command = watchpost(&folder);
+    command.args(["import", "--format", "agentcat", "--dsn", &dsn, "--timeout", "0.2", "--json", "-"]);
+    let output = run(&mut command, &lines);
+    assert_eq!(output.status.code(), Some(1));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |name: &str| summary[name].as_u64().unwrap();
+    assert!(number("exported") < 20_000, "the buffers can't hold them all: {summary}");
+    assert_eq!(number("exported"), number("sent") + number("held") + number("dropped"), "{summary}");
+    assert!(text(&output.stderr).contains("stopped at line"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_import_says_when_the_user_turned_exporting_off() {
+    let folder = folder();
+    let mut command = watchpost(&folder);
+    command.args(["import", "--format", "agentcat", "--dsn", "http://k@127.0.0.1:9/1", "-"]).env("DO_NOT_TRACK", "1");
+    let output = run(&mut command, r#"{"event_type":"mcp:tools/list","timestamp":"2026-11-20T10:00:00Z"}"#);
+    let said = text(&output.stdout);
+    assert!(said.contains("exporting is off") && said.contains("1 lines: 0 exported"), "{said}");
+}
+
+#[test]
+fn empty_variables_count_as_not_set_and_wrong_ones_are_errors() {
+    let names = [
+        "SENTRY_DSN",
+        "SENTRY_TRACES_SAMPLE_RATE",
+        "WATCHPOST_ENABLE_TRACING",
+        "WATCHPOST_CAPTURE",
+        "WATCHPOST_TRACE",
+        "WATCHPOST_ACTOR_DATA",
+        "WATCHPOST_CONFIG",
+        "WATCHPOST_PROJECT_ID",
+    ];
+    let folder = folder();
+    let mut command = watchpost(&folder);
+    command.args(["mcp", "--", "sh", "-c", "exit 7"]).envs(names.map(|name| (name, "")));
+    assert_eq!(run(&mut command, "").status.code(), Some(7));
+    let mut command = watchpost(&folder);
+    command.args(["mcp", "--", "sh", "-c", "exit 7"]).env("WATCHPOST_ENABLE_TRACING", "1");
+    assert_eq!(run(&mut command, "").status.code(), Some(7));
+    // Wrong even when there is no DSN that would need it.
+    let mut command = watchpost(&folder);
+    command.args(["mcp", "--", "sh", "-c", "exit 7"]).env("SENTRY_TRACES_SAMPLE_RATE", "7");
+    assert_eq!(run(&mut command, "").status.code(), Some(78));
+}
+
+#[test]
+fn content_that_is_turned_off_is_not_imported() {
+    let receiver = receiver();
+    let line = r#"{"id":"evt_1","session_id":"ses_1","event_type":"mcp:tools/call","resource_name":"add","timestamp":"2026-11-20T10:00:00Z","user_intent":"MyIntent","parameters":{"request":{"params":{"name":"add","arguments":{"a":"MyArgument"}}}}}"#;
+    for (capture, intent, argument) in [("none", false, false), ("all", true, true)] {
+        let folder = folder();
+        let mut command = watchpost(&folder);
+        command.args([
+            "import",
+            "--format",
+            "agentcat",
+            "--dsn",
+            &receiver.dsn(),
+            "--enable-tracing",
+            "--capture",
+            capture,
+        ]);
+        let output = run(command.arg("-"), &line.replace("evt_1", capture));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+        let event = events(&receiver).pop().unwrap();
+        let payloads: String = [event.items.log, event.items.transaction]
+            .map(|item| {
+                String::from_utf8_lossy(&receiver.store().item(item.unwrap()).unwrap().unwrap().payload).into_owned()
+            })
+            .concat();
+        assert_eq!(payloads.contains("MyIntent"), intent, "{capture}: {payloads}");
+        assert_eq!(payloads.contains("MyArgument"), argument, "{capture}: {payloads}");
+    }
+}

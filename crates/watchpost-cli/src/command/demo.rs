@@ -67,12 +67,17 @@ fn proxied_server(receiver: &RunningReceiver) -> Result<Command, Failure> {
     command.args(["mcp", "--dsn", &receiver.dsn(), "--enable-tracing", "--traces-sample-rate", "1"]);
     command.args(["--environment", "demo", "--release", concat!("watchpost-demo@", env!("CARGO_PKG_VERSION"))]);
     command.args(["--project-id", "proj_demo", "--actor-id", "user-42", "--actor-name", "Ada Lovelace"]);
-    command.arg("--").arg(&program).arg("demo-server");
-    // The demo is the user's explicit wish and stays on this machine.
+    // The demo is the user's explicit wish and stays on this machine; nothing set for real servers may change it.
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("SENTRY_") || name_text.starts_with("WATCHPOST_") {
+            command.env_remove(&name);
+        }
+    }
     command.env_remove("DO_NOT_TRACK").env_remove("OTEL_SDK_DISABLED");
-    command.env_remove("WATCHPOST_CONFIG").env_remove("WATCHPOST_CAPTURE");
-    // Nothing a configuration in this folder says may change the demo.
-    command.current_dir(std::env::temp_dir());
+    // An empty configuration, whatever file is in this folder.
+    command.args(["--config", "/dev/null"]);
+    command.arg("--").arg(&program).arg("demo-server");
     Ok(command)
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -17,23 +17,23 @@ use watchpost::{
 };
 use watchpost_sentry::delivery::{DropReason, Outcome};
 
+use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use crate::{
     args::{ImportArgs, ImportFormat},
     config::Settings,
     failure::Failure,
+    given::Given,
     local_receiver,
 };
 
-/// A longer line is not an event; reading it whole would let a file fill the memory.
-const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
 /// Reasons printed one by one; the rest is only counted.
 const MAX_COMPLAINTS: u64 = 20;
-/// How long a receiver that takes nothing holds the import up.
-const ROOM_WAIT: Duration = Duration::from_secs(30);
 
 /// What became of the file.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
+    /// False when the user turned exporting off (`DO_NOT_TRACK`, `OTEL_SDK_DISABLED`).
+    exporting: bool,
     lines: u64,
     exported: u64,
     skipped: u64,
@@ -54,17 +54,27 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         }
         settings.use_local_receiver(address);
     }
-    let project_id = args.project_id.clone().or(settings.project_id);
+    let project_id = Given::of(&args.project_id).or(settings.project_id);
     let capture = settings.sentry.capture.unwrap_or_default();
     let options = ReadOptions::default().with_content(capture.arguments, capture.results);
     let (input, bytes) = open(&args.file)?;
     let progress = progress_bar(bytes);
     let exporter = McpExporter::new(settings.sentry)?;
 
-    let mut summary = Summary::default();
-    let mut lines = Lines { input: BufReader::with_capacity(256 * 1024, progress.wrap_read(input)), line: Vec::new() };
-    let unreadable = |source| Failure::Input { path: args.file.clone(), source };
-    while let Some(line) = lines.next_line().map_err(unreadable)? {
+    let timeout = Duration::from_secs_f64(args.timeout);
+    let mut summary = Summary { exporting: exporter.is_enabled(), ..Summary::default() };
+    let mut lines = Lines::new(progress.wrap_read(input));
+    // Why the import ended before the input did; what was taken until then is still delivered and accounted for.
+    let mut failure = None;
+    loop {
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(source) => {
+                failure = Some(Failure::Input { path: args.file.clone(), source });
+                break;
+            }
+        };
         summary.lines += 1;
         let parsed = match line {
             Line::TooLong => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
@@ -78,10 +88,12 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
                 if event.project_id.is_none() {
                     event.project_id.clone_from(&project_id);
                 }
-                // Without room in time the oldest is dropped, and the summary says so.
-                let _ = exporter.wait_for_room(ROOM_WAIT);
+                if !exporter.wait_for_room(timeout) {
+                    failure = Some(Failure::NothingTaken { line: summary.lines, seconds: args.timeout });
+                    break;
+                }
                 exporter.export(&event);
-                summary.exported += 1;
+                summary.exported += u64::from(summary.exporting);
             }
             Err(reason) => {
                 summary.skipped += 1;
@@ -95,13 +107,16 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         complain(&progress, &format!("{} more lines were skipped", summary.skipped - MAX_COMPLAINTS));
     }
     progress.finish_and_clear();
-    let outcome = exporter.shutdown(Duration::from_secs_f64(args.timeout));
+    let outcome = exporter.shutdown(timeout);
     summary.sent = outcome.sent();
     summary.held = outcome.held();
     // What was not sampled was not meant to be sent.
     summary.unsampled = outcome.dropped_by(DropReason::SampleRate);
     summary.dropped = outcome.dropped() - summary.unsampled;
     print(&summary, &outcome, args.json).map_err(Failure::Output)?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     let whole = summary.skipped == 0 && summary.held == 0 && summary.dropped == 0;
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -151,6 +166,9 @@ fn print(summary: &Summary, outcome: &Outcome, json: bool) -> io::Result<()> {
         let text = serde_json::to_string(summary).map_err(io::Error::other)?;
         return writeln!(out, "{text}");
     }
+    if !summary.exporting {
+        writeln!(out, "exporting is off: DO_NOT_TRACK or OTEL_SDK_DISABLED is set")?;
+    }
     writeln!(out, "{} lines: {} exported, {} skipped", summary.lines, summary.exported, summary.skipped)?;
     writeln!(out, "{} items sent, {} not delivered, {} dropped", summary.sent, summary.held, summary.dropped)?;
     for reason in DropReason::ALL {
@@ -160,83 +178,4 @@ fn print(summary: &Summary, outcome: &Outcome, json: bool) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-enum Line<'a> {
-    Text(&'a [u8]),
-    TooLong,
-}
-
-/// Lines of bounded length.
-struct Lines<R> {
-    input: BufReader<R>,
-    line: Vec<u8>,
-}
-
-impl<R: io::Read> Lines<R> {
-    /// The next line without its newline; `None` at the end.
-    fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
-        self.line.clear();
-        let read = self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
-            return Ok(Some(Line::Text(&self.line)));
-        }
-        if (read as u64) < MAX_LINE_BYTES {
-            return Ok(Some(Line::Text(&self.line)));
-        }
-        self.skip_rest_of_line()?;
-        Ok(Some(Line::TooLong))
-    }
-
-    fn skip_rest_of_line(&mut self) -> io::Result<()> {
-        loop {
-            let buffer = match self.input.fill_buf() {
-                Ok(buffer) => buffer,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            let (length, end) = match buffer.iter().position(|byte| *byte == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (buffer.len(), buffer.is_empty()),
-            };
-            self.input.consume(length);
-            if end {
-                return Ok(());
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: &[u8]) -> Vec<String> {
-        let mut lines = Lines { input: BufReader::with_capacity(3, text), line: Vec::new() };
-        let mut all = Vec::new();
-        while let Some(line) = lines.next_line().unwrap() {
-            all.push(match line {
-                Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                Line::TooLong => "too long".to_owned(),
-            });
-        }
-        all
-    }
-
-    #[test]
-    fn the_last_line_needs_no_newline() {
-        assert_eq!(lines(b"a\n\nbc"), ["a", "", "bc"]);
-        assert!(lines(b"").is_empty());
-    }
-
-    #[test]
-    fn a_line_over_the_bound_is_passed_over_and_the_next_one_is_read() {
-        let mut text = vec![b'x'; MAX_LINE_BYTES as usize + 10];
-        text.extend_from_slice(b"\nnext\n");
-        assert_eq!(lines(&text), ["too long", "next"]);
-    }
 }

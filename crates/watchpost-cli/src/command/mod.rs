@@ -3,5 +3,6 @@
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod import;
+mod lines;
 pub(crate) mod mcp;
 pub(crate) mod view;

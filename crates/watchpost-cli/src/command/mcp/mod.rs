@@ -1,0 +1,83 @@
+//! `watchpost mcp -- CMD`: the proxy's settings from the command line, and its end.
+
+mod destination;
+mod tap;
+
+use std::{process::ExitCode, time::Duration};
+
+use watchpost::{
+    mcp::{self, ObserverOptions, StdioObserver},
+    model::Actor,
+    redact::Capture,
+};
+use watchpost_sentry::delivery::DropReason;
+
+use self::{destination::Destination, tap::EventTap};
+use crate::{
+    args::McpArgs,
+    config::Settings,
+    failure::Failure,
+    given::{Given, Json},
+    proxy::{self, ProxyOptions},
+};
+
+/// The flush at the end never holds the exit longer.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Runs the server behind the proxy. Leaves the process with the server's exit code; returns only when the server could not
+/// be started.
+pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
+    let settings = Settings::resolve(&args.export)?;
+    let observer = observer_options(&args, &settings);
+    // A wrong DSN ends the command here, before the server starts.
+    let destination = Destination::new(settings)?;
+    let exporter = destination.exporter_cell();
+
+    let mut command = args.command.into_iter();
+    let program = command.next().unwrap_or_default();
+    let mut options = ProxyOptions::new(program, command.collect());
+    options.shutdown_grace = Duration::from_secs_f64(args.shutdown_grace);
+    let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), destination))?;
+
+    if exit.bytes_unobserved > 0 {
+        let bytes = exit.bytes_unobserved;
+        tracing::warn!(bytes, "traffic came faster than it could be observed; the calls in it are not reported");
+    }
+    if let Some(exporter) = exporter.get() {
+        let outcome = exporter.shutdown(FLUSH);
+        let undelivered = outcome.held() + outcome.dropped() - outcome.dropped_by(DropReason::SampleRate);
+        if undelivered > 0 {
+            tracing::warn!("not everything reached Sentry: {outcome}");
+        }
+    }
+    // Threads may still be blocked in a read of standard input; only an exit ends them.
+    std::process::exit(i32::from(exit.code))
+}
+
+fn observer_options(args: &McpArgs, settings: &Settings) -> ObserverOptions {
+    let mut options = ObserverOptions::default();
+    options.project_id = Given::of(&args.project_id).or_else(|| settings.project_id.clone());
+    options.actor = actor(args);
+    options.tags.clone_from(&args.tags);
+    options.events = args.events;
+    options.capture = content(settings.sentry.capture.unwrap_or_default());
+    options.max_frame_bytes = args.max_capture_bytes;
+    options
+}
+
+fn actor(args: &McpArgs) -> Option<Actor> {
+    let actor = Actor {
+        id: Given::of(&args.actor_id),
+        name: Given::of(&args.actor_name),
+        data: Given::of(&args.actor_data).map(|Json(data)| data),
+    };
+    (actor != Actor::default()).then_some(actor)
+}
+
+/// What the observer has to keep for what the exporter may send.
+fn content(capture: Capture) -> mcp::Capture {
+    let mut content = mcp::Capture::NONE;
+    content.inputs = capture.arguments;
+    content.outputs = capture.results;
+    content
+}
