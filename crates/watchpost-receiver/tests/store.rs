@@ -200,3 +200,17 @@ fn readers_and_senders_do_not_disturb_each_other() {
     });
     assert_eq!(read(address, "/api/sessions/ses_kept")["session"]["events"], 200);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_new_database_is_readable_to_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("view.db");
+    let store = watchpost_receiver::Store::open(&watchpost_receiver::Database::File(file), 1 << 20).unwrap();
+    store.sync().unwrap();
+    for entry in folder.path().read_dir().unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}

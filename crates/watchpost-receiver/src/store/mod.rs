@@ -12,7 +12,8 @@ mod sessions;
 mod traces;
 mod writer;
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -113,6 +114,9 @@ impl Store {
             Database::File(path) => (path.clone(), path.display().to_string()),
         };
         let open = |source| StoreError::Open { location: location.clone(), source };
+        if let Database::File(path) = database {
+            create_private(path);
+        }
         let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if matches!(database, Database::InMemory) {
             flags |= OpenFlags::SQLITE_OPEN_URI;
@@ -243,6 +247,16 @@ impl Subscription {
     pub fn missed(&self) -> u64 {
         self.missed
     }
+}
+
+/// Creates a new database's file for its user alone: it holds what errors said and who calls were made for. SQLite gives the
+/// files beside it the same mode. Should it fail, SQLite says why.
+fn create_private(path: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 /// A name under which both connections reach the same database in memory.
