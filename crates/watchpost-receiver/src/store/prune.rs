@@ -31,8 +31,8 @@ pub(super) fn prune(connection: &mut Connection, max_bytes: u64) -> rusqlite::Re
         }
         pruned += step;
     }
-    // Gives freed pages back, so that the file shrinks too when the cap was lowered.
-    connection.execute_batch("PRAGMA incremental_vacuum(2000)")?;
+    // Gives all freed pages back, however large the batch was that went over the cap: the file keeps to it too.
+    connection.execute_batch("PRAGMA incremental_vacuum")?;
     tracing::info!(pruned, "the oldest items were pruned to stay below the size cap");
     Ok(pruned)
 }
