@@ -184,15 +184,28 @@ fn sampling_leaves_out_transactions_alone_and_counts_them() {
     assert_eq!((sink.payloads("log").len(), sink.payloads("event").len()), (40, 40));
     assert!((5..35).contains(&sent.len()), "{} of 40", sent.len());
     let unsampled = 40 - sent.len() as u64;
-    assert_eq!(
-        outcome.dropped_by(DropReason::SampleRate),
-        3 * unsampled,
-        "the transaction, its root and its child span"
-    );
+    assert_eq!(outcome.dropped_by(DropReason::SampleRate), unsampled);
     for transaction in sent {
         let id = transaction["contexts"]["trace"]["trace_id"].as_str().unwrap();
         assert!(sample_rand(id.parse().unwrap()) < 0.5);
     }
+}
+
+#[test]
+fn an_unsampled_transaction_is_one_drop_whose_spans_sentry_is_told_of() {
+    let sink = Sink::start();
+    let exporter = McpExporter::new(sink.config().with_tracing(true).with_traces_sample_rate(0.0)).unwrap();
+    (0..4).for_each(|number| exporter.export(&call(number)));
+    let outcome = exporter.shutdown(PATIENCE);
+    assert_eq!((outcome.dropped_by(DropReason::SampleRate), outcome.sent(), outcome.accepted()), (4, 4, 8));
+    let mut reported: Vec<_> = sink
+        .payloads("client_report")
+        .iter()
+        .flat_map(|report| report["discarded_events"].as_array().unwrap().clone())
+        .map(|discarded| (discarded["category"].as_str().unwrap().to_owned(), discarded["quantity"].as_u64().unwrap()))
+        .collect();
+    reported.sort();
+    assert_eq!(reported, [("span".to_owned(), 8), ("transaction".to_owned(), 4)]);
 }
 
 #[test]

@@ -111,9 +111,15 @@ impl Delivery {
     }
 
     /// Counts items that the caller dropped itself: they are in the [`Outcome`] as accepted and dropped, and reported
-    /// to Sentry. For a transaction, Sentry wants its spans counted too, in a second call.
+    /// to Sentry. For a transaction, see [`discard_transaction`](Self::discard_transaction).
     pub fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
         self.shared().with(|guarded, effects| guarded.state.discard(reason.into(), category, quantity, effects));
+    }
+
+    /// Counts a transaction that the caller dropped itself: one item in the [`Outcome`]. Sentry is told of its `spans` too,
+    /// the root included, as of every transaction that is lost.
+    pub fn discard_transaction(&self, reason: DiscardReason, spans: u64) {
+        self.shared().with(|guarded, effects| guarded.state.discard_transaction(reason.into(), spans, effects));
     }
 
     /// Waits until the buffers have room: for importers, which can wait, instead of dropping the oldest. Returns at

@@ -139,6 +139,14 @@ impl State {
         self.call_worker_to_report(effects);
     }
 
+    /// Counts a transaction of so many spans that the caller dropped itself.
+    pub(super) fn discard_transaction(&mut self, reason: DropReason, spans: u64, effects: &mut Effects) {
+        let load = Load { lane: Lane::Transaction, items: 1, bytes: 0, spans };
+        self.ledger.accept(&load);
+        self.ledger.drop_held(&load, reason);
+        self.call_worker_to_report(effects);
+    }
+
     /// Seals everything that was accepted until now and asks for it to be sent at once. The answer is the ticket to ask
     /// [`is_settled`](Self::is_settled) with.
     pub(super) fn begin_flush(&mut self, now: Instant, effects: &mut Effects) -> u64 {

@@ -156,3 +156,19 @@ fn a_discard_by_the_caller_is_counted_and_reported() {
     let reported = sink.wait_for(1)[0].reported();
     assert_eq!(reported, [("sample_rate".to_owned(), "transaction".to_owned(), 5)]);
 }
+
+#[test]
+fn a_discarded_transaction_is_one_item_and_its_spans_are_reported() {
+    let sink = Sink::ok();
+    let delivery = start(&sink.dsn());
+    for _ in 0..4 {
+        delivery.discard_transaction(watchpost_sentry::wire::DiscardReason::SampleRate, 2);
+    }
+    let outcome = delivery.flush(LONG);
+    assert_eq!((outcome.accepted(), outcome.dropped_by(DropReason::SampleRate)), (4, 4));
+    assert_eq!(outcome.tally(Category::Span).accepted, 0);
+    let mut reported = sink.wait_for(1)[0].reported();
+    reported.sort();
+    let expected = [("span", 8), ("transaction", 4)];
+    assert_eq!(reported, expected.map(|(category, count)| ("sample_rate".to_owned(), category.to_owned(), count)));
+}

@@ -45,6 +45,17 @@ struct Active {
     last_session: Mutex<(String, TraceId)>,
 }
 
+/// What an event becomes.
+#[derive(Clone, Copy)]
+enum Item {
+    Log,
+    /// With so many spans, the root included.
+    Transaction {
+        spans: u64,
+    },
+    Error,
+}
+
 impl McpExporter {
     /// Sets an exporter up. No thread starts and nothing is connected before the first event.
     ///
@@ -96,7 +107,7 @@ impl McpExporter {
     /// Reports that a server wrote lines to its standard output that are no MCP messages: one warning log.
     pub fn warn_of_stray_output(&self, session_id: &str, stray: &StrayOutput, at: Timestamp) {
         if let Some(active) = &self.active {
-            active.guarded(&[(Category::LogItem, 1)], || active.warn_of_stray_output(session_id, stray, at));
+            active.guarded([Item::Log], || active.warn_of_stray_output(session_id, stray, at));
         }
     }
 
@@ -150,15 +161,10 @@ impl Active {
     /// Hot path: the log's part costs at most 3 µs with redaction, hashing and JSON; `examples/export_cost.rs` measures it.
     fn export(&self, event: &McpEvent) {
         let tracing = self.settings.tracing_enabled();
-        let transaction_items = [(Category::Transaction, 1), (Category::Span, span_count(event))];
-        let all_items = [
-            (Category::LogItem, 1),
-            (Category::Transaction, u64::from(tracing)),
-            (Category::Span, u64::from(tracing) * span_count(event)),
-            (Category::Error, u64::from(event.is_error)),
-        ];
+        let transaction = Item::Transaction { spans: span_count(event) };
+        let items = [Some(Item::Log), tracing.then_some(transaction), event.is_error.then_some(Item::Error)];
         // Nothing leaves that has not been redacted: a panic here costs the whole event.
-        let prepared = self.guarded(&all_items, || {
+        let prepared = self.guarded(items.into_iter().flatten(), || {
             let event = redact_event(event, self.capture);
             let identity =
                 Identity::with_session_trace(&event, &self.settings, |session_id| self.trace_of_session(session_id));
@@ -168,14 +174,14 @@ impl Active {
         let mapping = Mapping { event: &event, settings: &self.settings, identity };
         let context = || self.settings.sampling_context(identity.trace_id, identity.sampling);
 
-        self.guarded(&[(Category::LogItem, 1)], || self.delivery.log(&mapping.log()));
+        self.guarded([Item::Log], || self.delivery.log(&mapping.log()));
         if tracing && identity.sampling.sampled {
-            self.guarded(&transaction_items, || self.delivery.transaction(&mapping.transaction(), Some(&context())));
+            self.guarded([transaction], || self.delivery.transaction(&mapping.transaction(), Some(&context())));
         } else if tracing {
-            self.discard(DiscardReason::SampleRate, &transaction_items);
+            self.discard(DiscardReason::SampleRate, transaction);
         }
         if event.is_error {
-            self.guarded(&[(Category::Error, 1)], || self.delivery.error(&mapping.error_event(), Some(&context())));
+            self.guarded([Item::Error], || self.delivery.error(&mapping.error_event(), Some(&context())));
         }
     }
 
@@ -203,17 +209,19 @@ impl Active {
     }
 
     /// Runs `make`; should it panic, the items it would have made are counted as dropped.
-    fn guarded<T>(&self, items: &[(Category, u64)], make: impl FnOnce() -> T) -> Option<T> {
+    fn guarded<T>(&self, items: impl IntoIterator<Item = Item>, make: impl FnOnce() -> T) -> Option<T> {
         let made = catch_unwind(AssertUnwindSafe(make)).ok();
         if made.is_none() {
-            self.discard(DiscardReason::InternalSdkError, items);
+            items.into_iter().for_each(|item| self.discard(DiscardReason::InternalSdkError, item));
         }
         made
     }
 
-    fn discard(&self, reason: DiscardReason, items: &[(Category, u64)]) {
-        for (category, quantity) in items.iter().filter(|(_, quantity)| *quantity > 0) {
-            self.delivery.discard(reason, *category, *quantity);
+    fn discard(&self, reason: DiscardReason, item: Item) {
+        match item {
+            Item::Log => self.delivery.discard(reason, Category::LogItem, 1),
+            Item::Transaction { spans } => self.delivery.discard_transaction(reason, spans),
+            Item::Error => self.delivery.discard(reason, Category::Error, 1),
         }
     }
 }
@@ -264,11 +272,11 @@ mod tests {
     fn a_panic_in_the_mapping_is_counted_and_does_not_reach_the_host() {
         let exporter = McpExporter::switched(&config(), false).unwrap();
         let active = exporter.active.as_ref().unwrap();
-        let made: Option<()> = active.guarded(&[(Category::Error, 1), (Category::Span, 2)], || panic!("on purpose"));
+        let made: Option<()> = active.guarded([Item::Error, Item::Transaction { spans: 2 }], || panic!("on purpose"));
         assert_eq!(made, None);
         let outcome = exporter.outcome();
         let dropped = outcome.dropped_by(watchpost_sentry::delivery::DropReason::InternalSdkError);
-        assert_eq!((dropped, outcome.accepted()), (3, 3));
+        assert_eq!((dropped, outcome.accepted()), (2, 2));
     }
 
     #[test]
