@@ -5,7 +5,7 @@ use super::{Bench, Route, Server, rounds};
 use crate::{
     Failure,
     bench::{
-        process::threads_cpu_nanos,
+        process::{Memory, threads_cpu_nanos},
         report::{Limit, Report, Table, number, percent},
         server::Serving,
         session::Session,
@@ -34,17 +34,21 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
         }
         let warm_up = frames / 10;
         let measured = rounds(bench, count, &ROUTES, |route| {
+            let before = sink.stats()?.logs;
             let mut session = Session::open(bench.command(route, server))?;
             session.pipeline(warm_up, FRAME, IN_FLIGHT)?;
-            let before = sink.stats()?.logs;
             let cpu = threads_cpu_nanos(session.pid())?;
             let took = session.pipeline(frames, FRAME, IN_FLIGHT)?;
             let cpu = threads_cpu_nanos(session.pid())? - cpu;
+            let peak = Memory::of(session.pid())?.peak;
             session.close()?;
+            // The connection's `initialize` and the warm-up are events too.
+            let events = 1 + warm_up + frames;
             Ok(Round {
                 rate: frames as f64 / took.as_secs_f64(),
                 cpu: cpu as f64 / 1_000.0 / frames as f64,
-                observed: (sink.stats()?.logs - before) as f64 / frames as f64,
+                observed: (sink.stats()?.logs - before) as f64 / events as f64,
+                peak,
             })
         })?;
         let caption = format!(
@@ -53,7 +57,15 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
         );
         let mut table = Table::new(
             caption,
-            ["route", "frames/s", "of direct", "of the relay", "CPU per call, µs", "calls that reached the sink"],
+            [
+                "route",
+                "calls/s",
+                "of direct",
+                "of the relay",
+                "CPU per call, µs",
+                "peak resident, MiB",
+                "calls that reached the sink",
+            ],
         );
         let rates = |rounds: &[Round]| rounds.iter().map(|round| round.rate).collect::<Vec<_>>();
         let of = |wanted: Route| {
@@ -64,18 +76,21 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
             let own = rates(values);
             let of_direct = paired(&own, &direct, |of, beside| of / beside);
             let of_relay = paired(&own, &relay, |of, beside| of / beside);
-            let cpu = median(&values.iter().map(|round| round.cpu).collect::<Vec<_>>());
-            let observed = median(&values.iter().map(|round| round.observed).collect::<Vec<_>>());
+            let of_rounds = |pick: fn(&Round) -> f64| median(&values.iter().map(pick).collect::<Vec<_>>());
+            let (cpu, peak, observed) =
+                (of_rounds(|round| round.cpu), of_rounds(|round| round.peak), of_rounds(|round| round.observed));
+            let shown = |value: f64| if route.is_proxied() { number(value) } else { String::new() };
             table.row([
                 route.to_string(),
                 number(median(&own)),
                 percent(of_direct),
                 percent(of_relay),
-                if route.is_proxied() { number(cpu) } else { String::new() },
+                shown(cpu),
+                shown(peak),
                 if matches!(route, Route::Logs | Route::Tracing) { percent(observed) } else { String::new() },
             ]);
             let figure = |what: &str| format!("{}: {what} ({name})", route.key());
-            report.figure(figure("throughput"), median(&own), "frames/s");
+            report.figure(figure("throughput"), median(&own), "calls/s");
             match route {
                 Route::Silent | Route::Logs if server == Server::Own(Serving::Parse(FRAME)) => {
                     report.limited(figure("throughput of direct"), of_direct * 100.0, "%", Limit::AtLeast(70.0));
@@ -84,6 +99,7 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
             }
             if route.is_proxied() {
                 report.figure(figure("CPU per call"), cpu, "µs");
+                report.figure(figure("peak resident"), peak, "MiB");
             }
         }
         report.table(table);
@@ -94,7 +110,12 @@ pub(super) fn measure(bench: &Bench<'_>, sink: &SinkProcess, report: &mut Report
 /// One measurement.
 #[derive(Debug)]
 struct Round {
+    /// Calls per second.
     rate: f64,
+    /// CPU time of the process started, in µs per call, until the last answer.
     cpu: f64,
+    /// Its peak resident set in MiB.
+    peak: f64,
+    /// The share of the calls whose log reached the sink.
     observed: f64,
 }
