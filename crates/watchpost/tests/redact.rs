@@ -223,14 +223,23 @@ fn a_clean_event_is_not_copied() {
 }
 
 #[test]
+fn properties_alone_are_content_that_none_leaves_out() {
+    let event = McpEvent { properties: vec![("note".to_owned(), json!("private"))], ..McpEvent::default() };
+    assert_eq!(redact_event(&event, Capture::NONE).properties, []);
+    assert_eq!(redact_event(&event, "user".parse().unwrap()).properties, event.properties);
+}
+
+#[test]
 fn content_that_is_not_captured_is_dropped_and_metadata_is_kept() {
     let event = event_full_of("some text");
     let seed = redact_event(&event, Capture::SEED).into_owned();
     assert_eq!((&seed.arguments, &seed.result), (&None, &None));
     assert_eq!(seed.user_intent.as_deref(), Some("some text"));
+    assert_eq!(seed.properties, event.properties);
 
     let none = redact_event(&event, Capture::NONE).into_owned();
     assert_eq!((&none.user_intent, &none.actor), (&None, &None));
+    assert_eq!((none.properties.len(), &none.tags), (0, &event.tags));
     let error = none.error.unwrap();
     assert_eq!((error.message.as_str(), &error.data, &error.stack, error.content.len()), ("", &None, &None, 0));
     assert_eq!(error.causes[0].message, "");

@@ -7,13 +7,13 @@ use serde::{Deserialize, de};
 /// Which content of an event is exported. Metadata (names, ids, sizes, counts, durations, whether and how it failed) always
 /// is.
 ///
-/// | setting | user intent | actor | error texts | arguments | results |
-/// | --- | --- | --- | --- | --- | --- |
-/// | `none` | – | – | – | – | – |
-/// | `seed` (default) | ✓ | ✓ | ✓ | – | – |
-/// | `all` | ✓ | ✓ | ✓ | ✓ | ✓ |
+/// | setting | user intent | actor | error texts | arguments | results | properties |
+/// | --- | --- | --- | --- | --- | --- | --- |
+/// | `none` | – | – | – | – | – | – |
+/// | `seed` (default) | ✓ | ✓ | ✓ | – | – | ✓ |
+/// | `all` | ✓ | ✓ | ✓ | ✓ | ✓ | ✓ |
 ///
-/// A list names exactly what is wanted: `inputs` (arguments and user intent), `outputs` (results and error texts), `user`
+/// Properties are any JSON of the host's own: only `none` leaves them out. A list names exactly what else is wanted: `inputs` (arguments and user intent), `outputs` (results and error texts), `user`
 /// (the actor), `intent`, `errors`; for example `inputs,user`. In JSON and TOML it may be an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

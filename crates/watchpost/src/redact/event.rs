@@ -34,6 +34,7 @@ fn holds_content_outside(event: &McpEvent, capture: Capture) -> bool {
         || !capture.arguments && event.arguments.is_some()
         || !capture.results && event.result.is_some()
         || !capture.errors && event.error.is_some()
+        || capture == Capture::NONE && !event.properties.is_empty()
 }
 
 fn drop_content(event: &mut McpEvent, capture: Capture) {
@@ -48,6 +49,9 @@ fn drop_content(event: &mut McpEvent, capture: Capture) {
     }
     if !capture.results {
         event.result = None;
+    }
+    if capture == Capture::NONE {
+        event.properties.clear();
     }
     if !capture.errors
         && let Some(error) = &mut event.error
