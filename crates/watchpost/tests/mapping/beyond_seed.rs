@@ -211,9 +211,15 @@ fn the_strict_profile_leaves_the_event_id_of_logs_to_an_attribute() {
 #[test]
 fn the_hosts_tags_and_properties_go_along_but_never_replace_the_seeds() {
     let event = McpEvent {
-        tags: [("region", "eu"), ("event_type", "mine"), ("release", "mine"), ("odd key/$", "v")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec(),
+        tags: [
+            ("region", "eu"),
+            ("event_type", "mine"),
+            ("release", "mine"),
+            ("error_type", "mine"),
+            ("odd key/$", "v"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec(),
         properties: vec![("flags".to_owned(), json!(["dark"])), ("deep".to_owned(), json!({"a": {"b": 1.5}}))],
         ..failed_call()
     };
@@ -226,7 +232,11 @@ fn the_hosts_tags_and_properties_go_along_but_never_replace_the_seeds() {
         );
         assert_eq!(item["contexts"]["properties"], properties);
     }
+    assert_eq!(transaction(&event, &settings)["tags"]["error_type"], Value::Null);
+    let tags = error_event(&event, &settings)["tags"].to_string();
+    assert!(tags.contains(r#""error_type":"tool_execution""#) && !tags.contains("mine"), "{tags}");
     let attributes = &log(&event, &settings)["attributes"];
+    assert_eq!(attributes["error_type"], Value::Null);
     assert_eq!(
         (&attributes["region"]["value"], &attributes["event_type"]["value"]),
         (&json!("eu"), &json!("tools/call"))

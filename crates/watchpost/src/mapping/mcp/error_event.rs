@@ -11,7 +11,7 @@ use super::{
     failure::error_type,
     fingerprint::fingerprint,
     span::{is_request, operation},
-    tag::tags,
+    tag::{ERROR_TYPE, tags},
     transaction::{name, properties},
     user,
 };
@@ -50,7 +50,7 @@ pub(super) fn error_event<'a>(event: &'a McpEvent, settings: &'a Settings, ident
     let is_request_span = span_id != identity.span_id && is_request(event);
 
     let mut tags = tags(event, settings);
-    tags.push((Cow::Borrowed("error_type"), Cow::Borrowed(error_type(event, error))));
+    tags.push((Cow::Borrowed(ERROR_TYPE), Cow::Borrowed(error_type(event, error))));
     ErrorEvent {
         event_id: identity.error_event_id(event),
         timestamp: event.timestamp,

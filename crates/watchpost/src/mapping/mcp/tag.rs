@@ -25,10 +25,13 @@ const TAGS: &[(&str, Text)] = &[
     ("actor_id",     |event, _| event.actor.as_ref()?.id.as_deref()),          // identify_actor_given_id   if user identified
 ];
 
+/// The tag that error events have beside the seed's: what kind of failure it was.
+pub(super) const ERROR_TYPE: &str = "error_type";
+
 /// A tag as the wire takes it.
 pub(super) type Tag<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The seed's tags, then the host's own; a tag of the host never replaces one of the seed's.
+/// The seed's tags, then the host's own; a tag of the host never replaces one of the seed's, nor [`ERROR_TYPE`].
 pub(super) fn tags<'a>(event: &'a McpEvent, settings: &'a Settings) -> Vec<Tag<'a>> {
     let mut tags = Vec::with_capacity(TAGS.len() + event.tags.len() + 1);
     for (name, text) in TAGS {
@@ -40,11 +43,11 @@ pub(super) fn tags<'a>(event: &'a McpEvent, settings: &'a Settings) -> Vec<Tag<'
     tags
 }
 
-/// The host's own tags, at most 50, without those the seed names and those that would be empty.
+/// The host's own tags, at most 50, without those the seed names, [`ERROR_TYPE`] and those that would be empty.
 pub(super) fn own_tags(event: &McpEvent) -> impl Iterator<Item = Tag<'_>> {
     event.tags.iter().take(limit::OWN_ENTRIES).filter_map(|(key, value)| {
         let key = tag_key(key)?;
-        let is_free = TAGS.iter().all(|(name, _)| *name != key);
+        let is_free = key != ERROR_TYPE && TAGS.iter().all(|(name, _)| *name != key);
         Some((key, tag_value(value)?)).filter(|_| is_free)
     })
 }
