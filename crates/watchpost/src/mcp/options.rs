@@ -1,5 +1,6 @@
 //! What an observer reports, keeps and adds to its events.
-//! Source: issue `watchpost mcp` options; DESIGN.md, "Promises to the host" (content is opt-in, memory is bounded).
+//! Source: MCP "Security and Trust & Safety" (data goes nowhere without consent: content is opt-in); JSON-RPC 2.0, which bounds
+//! neither a frame nor the number of open calls, so that memory is bounded here.
 
 use std::{str::FromStr, time::Duration};
 
@@ -30,7 +31,7 @@ pub struct ObserverOptions {
     pub capture: Capture,
     /// Bound of each captured value (arguments, result) in bytes; a longer one is cut and ends in `…`. Frames
     /// themselves are observed whole, whatever their size. Default: 1 MiB.
-    pub max_frame_bytes: usize,
+    pub max_capture_bytes: usize,
     /// How many calls may be open in each direction; past it the oldest ends as
     /// [`Expired`](crate::model::Completion::Expired). Default: 10 000.
     pub max_pending: usize,
@@ -52,7 +53,7 @@ impl Default for ObserverOptions {
             mcp_session_id: None,
             events: EventFilter::default(),
             capture: Capture::default(),
-            max_frame_bytes: 1 << 20,
+            max_capture_bytes: 1 << 20,
             max_pending: 10_000,
             max_pending_bytes: 8 << 20,
             max_pending_age: Duration::from_secs(60 * 60),

@@ -211,7 +211,7 @@ fn a_call_that_became_a_task_fails_where_its_result_is_fetched() {
 fn content_is_captured_when_asked_for_and_cut_at_the_bound() {
     let mut wire = Wire::with(options(|options| {
         options.capture = Capture::ALL;
-        options.max_frame_bytes = 30;
+        options.max_capture_bytes = 30;
     }));
     wire.client(r#"{"id":1,"method":"tools/call","params":{"arguments": { "a" : "\u00e9" } ,"name":"t"}}"#);
     wire.server(r#"{"id":1,"result": {"content":[],"structuredContent":{"a":[1,2,3]}} }"#);

@@ -61,7 +61,7 @@ fn observer_options(args: &McpArgs, settings: &Settings) -> ObserverOptions {
     options.tags.clone_from(&args.tags);
     options.events = args.events;
     options.capture = content(settings.sentry.capture.unwrap_or_default());
-    options.max_frame_bytes = args.max_capture_bytes;
+    options.max_capture_bytes = args.max_capture_bytes;
     options
 }
 

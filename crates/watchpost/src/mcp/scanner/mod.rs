@@ -128,12 +128,12 @@ struct Raw {
 }
 
 impl Scanner {
-    /// A scanner that captures content as `options` say: `capture` and `max_frame_bytes`.
+    /// A scanner that captures content as `options` say: `capture` and `max_capture_bytes`.
     #[must_use]
     pub fn new(options: &ObserverOptions) -> Self {
         Self {
             capture: options.capture,
-            max_captured: options.max_frame_bytes,
+            max_captured: options.max_capture_bytes,
             message: Message::default(),
             state: State::Start { mark: 0 },
             nodes: [Node::Message; DEPTH],
