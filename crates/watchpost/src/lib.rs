@@ -10,6 +10,10 @@
 //! * [`exporter`]: redaction, mapping and delivery in one handle.
 //! * [`mcp`]: capture, the sans-I/O observer of MCP traffic.
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod exporter;
 pub mod mapping;
 pub mod mcp;
