@@ -9,21 +9,21 @@ use std::{
 
 use super::{
     findings::Findings,
-    peers::KEY,
+    peers::{HOLD_LIMIT, KEY},
     process::{self, Running},
     rig::Rig,
     sink::{Answer, Sink},
 };
 use crate::Failure;
 
-/// No case needs longer than telemetry's two seconds and the machine's half.
-const CASE_LIMIT: Duration = Duration::from_millis(2_500);
+/// A server that will not end is asked after 0.2 s (the cases' `--shutdown-grace`) and killed 1.5 s later.
+const STUBBORN: Duration = Duration::from_millis(1_700);
 /// A child that hangs is given up.
 const HANG_LIMIT: Duration = Duration::from_secs(20);
 /// The secret of the wrong DSNs; no message may repeat it.
 const SECRET: &str = "deadbeefcafe0042";
 
-/// The server's end, and the exit code it must lead to. `@` in a script is a file that only the case uses.
+/// The server's end, and the exit code it must lead to.
 const SERVERS: &[(&str, &str, i32)] = &[
     ("a server that ends well", "exit 0", 0),
     ("a server's own code", "exit 7", 7),
@@ -152,7 +152,8 @@ fn judge(case: &str, ended: &Ended, code: i32, findings: &mut Findings) {
     findings.expect(ended.code == Some(code), || {
         format!("{case}: exit {:?} instead of {code}{}", ended.code, process::last_words(&ended.stderr))
     });
-    findings.expect(ended.took <= CASE_LIMIT, || format!("{case}: took {:.1?}", ended.took));
+    let limit = if code == 137 { HOLD_LIMIT + STUBBORN } else { HOLD_LIMIT };
+    findings.expect(ended.took <= limit, || format!("{case}: took {:.1?}", ended.took));
     findings.expect(ended.stdout.is_empty(), || {
         format!("{case}: {:?} on standard output", String::from_utf8_lossy(&ended.stdout))
     });

@@ -5,15 +5,13 @@ use std::{ffi::OsString, path::PathBuf, thread, time::Duration};
 
 use super::{
     findings::Findings,
-    peers::{self, Client, KEY, Peers, Server, Transcript},
+    peers::{self, Client, HOLD_LIMIT, KEY, Peers, Server, Transcript},
     recording::Tape,
     rig::Rig,
     sink::{self, Answer, Sink},
 };
 use crate::Failure;
 
-/// Telemetry may hold the exit for its two seconds, and a busy machine for half a second more.
-const HOLD_LIMIT: Duration = Duration::from_millis(2_500);
 /// The client waits so long for the server to end, then sends TERM and waits as long again.
 const CLIENTS_PATIENCE: Duration = Duration::from_secs(4);
 /// A slow sink answers long after everything is over.

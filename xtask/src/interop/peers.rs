@@ -22,6 +22,8 @@ use crate::Failure;
 
 /// A session takes four seconds; a step that hangs gives up after twenty.
 const SESSION_LIMIT: Duration = Duration::from_secs(90);
+/// Telemetry may hold the proxy's exit for its two seconds, and a busy machine for half a second more.
+pub(super) const HOLD_LIMIT: Duration = Duration::from_millis(2_500);
 /// The public key in the sink's DSN.
 pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef";
 

@@ -8,13 +8,17 @@ use std::{
 
 use serde_json::Value;
 
-use super::{findings::Findings, peers::Session, process::Running, rig::Rig};
+use super::{
+    findings::Findings,
+    peers::{HOLD_LIMIT, KEY, Session},
+    process::Running,
+    rig::Rig,
+    sink,
+};
 use crate::Failure;
 
 /// As much of a difference as helps to find it.
 const SHOWN_CHARS: usize = 240;
-/// Telemetry may hold the exit for its two seconds, and a busy machine for half a second more.
-const HOLD_LIMIT: Duration = Duration::from_millis(2_500);
 /// A few megabytes pass in far less than a second.
 const RAW_LIMIT: Duration = Duration::from_secs(30);
 
@@ -100,7 +104,7 @@ fn pass_raw_bytes(rig: &Rig, findings: &mut Findings) -> Result<usize, Failure> 
     fs::write(&file, &bytes)?;
     let mut proxy = rig.watchpost();
     // The sink is down: nothing that could be made of this may matter.
-    proxy.args(["mcp", "--dsn", "http://0123456789abcdef0123456789abcdef@127.0.0.1:9/1", "--", "cat"]);
+    proxy.args(["mcp", "--dsn", &format!("http://{KEY}@{}/1", sink::nobody()?), "--", "cat"]);
     let running = Running::start("watchpost mcp -- cat", proxy.stdin(File::open(&file)?), &rig.runs().join("raw"))?;
     let finished = running.finish(RAW_LIMIT)?;
     findings.expect(finished.status.success(), || format!("raw bytes: {}", finished.status));
