@@ -19,7 +19,7 @@ use super::{
     options::Options,
     process::cpu_seconds,
     report::{Limit, Report, Table, number, percent},
-    sink::{Reach, SinkProcess, Stats},
+    sink::{SinkProcess, Stats},
     statistics::median,
 };
 use crate::Failure;
@@ -33,7 +33,6 @@ const REPLAY_CONNECTIONS: u64 = 4;
 struct Mode {
     name: &'static str,
     load: Load,
-    reach: Reach,
     /// Events per second and µs of CPU per event.
     limits: Option<(f64, f64)>,
 }
@@ -52,18 +51,16 @@ fn modes(options: &Options) -> Vec<Mode> {
         let events = if tracing { traced } else { logs };
         Load { events, known, tracing, error_every }
     };
-    let mode = |name, load, limits| Mode { name, load, reach: Reach::Loopback, limits };
+    let mode = |name, load, limits| Mode { name, load, limits };
     let (logs, traced) = (Some((300_000.0, 3.0)), Some((25_000.0, 30.0)));
     let mut modes = vec![
         mode("logs", load(false, 0, Known::Usual), logs),
         mode("logs, 2 % errors", load(false, ERROR_EVERY, Known::Usual), None),
         mode("logs, every field", load(false, 0, Known::All), None),
-        Mode { reach: Reach::Network, ..mode("logs, gzip", load(false, 0, Known::Usual), None) },
         mode("logs + tracing", load(true, 0, Known::Usual), traced),
         mode("logs + tracing, 2 % errors", load(true, ERROR_EVERY, Known::Usual), traced),
-        Mode { reach: Reach::Network, ..mode("logs + tracing, gzip", load(true, 0, Known::Usual), None) },
     ];
-    modes.retain(|mode| mode.reach.is_possible() && options.wants(mode.name));
+    modes.retain(|mode| options.wants(mode.name));
     modes
 }
 
@@ -92,7 +89,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// Exports a little to a sink that parses every item: nothing is lost, doubled or miscounted.
 fn verify(modes: &[Mode]) -> Result<(), Failure> {
     for mode in modes {
-        let sink = SinkProcess::start(mode.reach, true)?;
+        let sink = SinkProcess::start(true)?;
         let load = Load { events: 5_000, ..mode.load };
         let run = WorkerRun::run(&sink, load)?;
         let stats = sink.stats()?;
@@ -141,13 +138,13 @@ struct Round {
 
 impl Round {
     fn measure(mode: &Mode) -> Result<Self, Failure> {
-        let sink = SinkProcess::start(mode.reach, false)?;
+        let sink = SinkProcess::start(false)?;
         let worker = WorkerRun::run(&sink, mode.load)?;
         let (stats, sink_cpu) = (sink.stats()?, cpu_seconds(sink.pid())?);
         check_nothing_lost(mode.load, &worker, &stats)?;
         let request = sink.sample(mode.item_type())?;
         let once = |connections| -> Result<(f64, f64), Failure> {
-            let sink = SinkProcess::start(mode.reach, false)?;
+            let sink = SinkProcess::start(false)?;
             ReplayRun::run(&sink, &request, 1, 1)?;
             let stats = sink.stats()?;
             let items = if mode.load.tracing { stats.transactions } else { stats.logs }.max(1);
@@ -173,7 +170,7 @@ fn peer(options: &Options, count: usize) -> Result<Option<Vec<PeerMode>>, Failur
     let mut modes: Vec<PeerMode> = vec![("untracked", Vec::new()), ("logs", Vec::new()), ("tracing", Vec::new())];
     for _ in 0..count {
         for (mode, runs) in &mut modes {
-            let sink = SinkProcess::start(Reach::Loopback, false)?;
+            let sink = SinkProcess::start(false)?;
             runs.push(PeerRun::run(&node, &sink, calls, mode)?);
         }
     }

@@ -8,16 +8,12 @@ mod start;
 mod throughput;
 
 use self::route::{Programs, Route, Server};
-use super::{
-    options::Options,
-    report::Report,
-    sink::{Reach, SinkProcess},
-};
+use super::{options::Options, report::Report, sink::SinkProcess};
 use crate::Failure;
 
 /// Measures and prints.
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let sink = SinkProcess::start(Reach::Loopback, false)?;
+    let sink = SinkProcess::start(false)?;
     let programs = Programs::find(options)?;
     let mut report = Report::new("proxy", options.quick);
     let bench = Bench { options, programs, dsn: sink.dsn() };

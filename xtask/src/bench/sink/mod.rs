@@ -6,7 +6,7 @@ mod tally;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::Arc,
     thread,
@@ -14,44 +14,15 @@ use std::{
 
 pub(super) use self::tally::Stats;
 use self::tally::Tally;
-use super::options::{own_program, value};
+use super::options::own_program;
 use crate::Failure;
 
 const VERIFY: &str = "--verify";
 
-/// From where the sink is reached, which decides whether bodies are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// On the loopback address: plain bodies.
-    Loopback,
-    /// On this machine's address in its network: gzip, as to any Sentry elsewhere.
-    Network,
-}
-
-impl Reach {
-    /// The address; `None` if this machine has none in any network.
-    fn ip(self) -> Option<IpAddr> {
-        if self == Self::Loopback {
-            return Some(Ipv4Addr::LOCALHOST.into());
-        }
-        // Nothing is sent: connecting a datagram socket only chooses the address packets would come from. The target is
-        // one of those reserved for documentation.
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-        socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
-    }
-
-    /// Whether this machine can be reached so.
-    pub(super) fn is_possible(self) -> bool {
-        self.ip().is_some()
-    }
-}
-
-/// Serves on the address given until standard input ends; the first line on standard output is the address.
+/// Serves on loopback until standard input ends; the first line on standard output is the address.
 pub(super) fn run(args: &[String]) -> Result<(), Failure> {
     let tally = Arc::new(Tally::new(args.iter().any(|arg| arg == VERIFY)));
-    let ip: IpAddr = value("sink", args.first())?.parse()?;
-    let listener = TcpListener::bind((ip, 0))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
@@ -73,10 +44,9 @@ pub(super) struct SinkProcess {
 
 impl SinkProcess {
     /// Starts a sink. One that verifies also parses each item and counts distinct ids; it is slower.
-    pub(super) fn start(reach: Reach, verify: bool) -> Result<Self, Failure> {
-        let ip = reach.ip().ok_or("this machine has no address in a network")?;
+    pub(super) fn start(verify: bool) -> Result<Self, Failure> {
         let mut command = Command::new(own_program()?);
-        command.args(["bench", "sink", &ip.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["bench", "sink"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         if verify {
             command.arg(VERIFY);
         }
