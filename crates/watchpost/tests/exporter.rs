@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use watchpost::{
     exporter::{McpExporter, SentryConfig},
     mapping::sample_rand,
-    mcp::StrayOutput,
-    model::{Actor, ErrorInfo, McpEvent},
+    mcp::{Moment, ObserverOptions, StdioObserver},
+    model::{Actor, Direction, ErrorInfo, McpEvent, StrayOutput},
     redact::Capture,
 };
 use watchpost_sentry::{
@@ -279,6 +279,25 @@ fn stray_output_is_one_warning_in_the_sessions_trace() {
     let attribute = |key: &str| logs[0]["attributes"][key]["value"].clone();
     assert_eq!((attribute("watchpost.stray.lines"), attribute("watchpost.stray.bytes")), (json!(3), json!(120)));
     assert_eq!(attribute("watchpost.stray.first_line"), "Server ready");
+}
+
+#[test]
+fn a_stray_line_is_redacted_before_it_is_escaped_and_cut() {
+    let long_token = format!("{} ghp_{}", "x".repeat(190), "A1".repeat(20));
+    for (line, expected) in [
+        ("password:\thunter2secret", r"password:\t[Filtered]".to_owned()),
+        ("\u{1b}[32mpassword=\u{1b}[0mhunter3secret", "password=[Filtered]".to_owned()),
+        (&*long_token, format!("{} [Filtere…", "x".repeat(190))),
+        ("\u{1b}[31mServer\tready\u{1b}[0m", r"Server\tready".to_owned()),
+    ] {
+        let sink = Sink::start();
+        let exporter = McpExporter::new(sink.config()).unwrap();
+        let mut observer = StdioObserver::new(ObserverOptions::default());
+        observer.feed(Direction::ServerToClient, format!("{line}\r\n").as_bytes(), Moment::now());
+        exporter.warn_of_stray_output("ses_1", observer.stray(), Timestamp::now());
+        assert!(exporter.shutdown(PATIENCE).complete);
+        assert_eq!(sink.payloads("log")[0]["attributes"]["watchpost.stray.first_line"]["value"], expected);
+    }
 }
 
 #[test]

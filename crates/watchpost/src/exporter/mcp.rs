@@ -19,9 +19,8 @@ use crate::{
         Settings,
         mcp::{Identity, Mapping, session_trace, span_count, stray_output},
     },
-    mcp::StrayOutput,
-    model::McpEvent,
-    redact::{Capture, redact_event, redact_text},
+    model::{McpEvent, StrayOutput},
+    redact::{Capture, redact_event, redact_terminal_line},
 };
 
 /// Exports MCP events to Sentry: a log for each, a transaction for each when tracing is enabled and the trace sampled, and an
@@ -187,10 +186,11 @@ impl Active {
 
     fn warn_of_stray_output(&self, session_id: &str, stray: &StrayOutput, at: Timestamp) {
         let mut stray = stray.clone();
-        stray.first_line = stray.first_line.filter(|_| self.capture.errors).map(|line| match redact_text(&line) {
-            Cow::Owned(clean) => clean,
-            Cow::Borrowed(_) => line,
-        });
+        stray.first_line =
+            stray.first_line.filter(|_| self.capture.errors).map(|line| match redact_terminal_line(&line) {
+                Cow::Owned(clean) => clean,
+                Cow::Borrowed(_) => line,
+            });
         self.delivery.log(&stray_output(session_id, &stray, at, &self.settings));
     }
 

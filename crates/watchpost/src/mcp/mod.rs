@@ -39,7 +39,6 @@ mod request_id;
 mod scanner;
 mod session;
 mod stdio;
-mod stray;
 
 pub use self::{
     content::Content,
@@ -50,5 +49,4 @@ pub use self::{
     scanner::{Frame, Scanner},
     session::{Session, SessionCounters},
     stdio::{StdioCounters, StdioObserver},
-    stray::StrayOutput,
 };

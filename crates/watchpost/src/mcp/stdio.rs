@@ -3,11 +3,8 @@
 
 use memchr::memchr;
 
-use super::{
-    Frame, MessageKind, Moment, ObserverOptions, Scanner, Session, SessionCounters, StrayOutput,
-    stray::FIRST_LINE_BYTES,
-};
-use crate::model::{Direction, McpEvent};
+use super::{Frame, MessageKind, Moment, ObserverOptions, Scanner, Session, SessionCounters};
+use crate::model::{Direction, FIRST_LINE_BYTES, McpEvent, StrayOutput};
 
 /// Observes an MCP connection over stdio: [`Scanner`]s and a [`Session`] behind framing by newline, nothing more.
 ///
@@ -33,7 +30,7 @@ pub struct StdioCounters {
     pub skipped_bytes: u64,
     /// How often observing stopped for them; each time at least one frame was lost, up to the next newline.
     pub gaps: u64,
-    /// Frames cut by the end of the connection.
+    /// Frames cut by the end of the connection: a last line that begins like one (`{` or `[`) and has no end.
     pub cut_frames: u64,
     /// Lines from the client that are no MCP message.
     pub client_stray_lines: u64,
@@ -74,6 +71,12 @@ impl Line {
         self.length += part.len() as u64;
         let room = FIRST_LINE_BYTES - self.head.len();
         self.head.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    /// Whether the noted line could have become a frame.
+    fn begins_like_a_frame(&self) -> bool {
+        let head = self.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.head);
+        matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
     }
 
     /// Forgets the line; the next byte begins another.
@@ -149,14 +152,20 @@ impl StdioObserver {
         self.session.expire(now);
     }
 
-    /// The connection is closed: a last frame without its newline counts if it is whole, and every open call ends.
+    /// The connection is closed: a last frame without its newline counts if it is whole, what never was one is stray, and
+    /// every open call ends.
     pub fn close(&mut self, now: Moment) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let (line, session) = self.line(direction);
-            let cut = line.length > 0 && matches!(line.finish(direction, session, now), Outcome::Stray);
             line.lost = false;
-            line.reset();
-            self.counters.cut_frames += u64::from(cut);
+            if line.length > 0 && matches!(line.finish(direction, session, now), Outcome::Stray) {
+                if line.begins_like_a_frame() {
+                    self.counters.cut_frames += 1;
+                } else {
+                    self.record_stray(direction);
+                }
+            }
+            self.line(direction).0.reset();
         }
         self.session.close(now);
     }
@@ -215,11 +224,16 @@ impl StdioObserver {
         line.read(part, direction, session, now);
         if matches!(line.finish(direction, session, now), Outcome::Stray) {
             line.note(part);
-            match direction {
-                Direction::ClientToServer => self.counters.client_stray_lines += 1,
-                Direction::ServerToClient => self.stray.record(&self.from_server.head, self.from_server.length),
-            }
+            self.record_stray(direction);
         }
         self.line(direction).0.reset();
+    }
+
+    /// The line, which is noted whole, is stray.
+    fn record_stray(&mut self, direction: Direction) {
+        match direction {
+            Direction::ClientToServer => self.counters.client_stray_lines += 1,
+            Direction::ServerToClient => self.stray.record(&self.from_server.head, self.from_server.length),
+        }
     }
 }

@@ -25,6 +25,7 @@ mod json;
 mod key;
 mod pair;
 mod run;
+mod terminal;
 mod text;
 mod token;
 mod url;
@@ -34,6 +35,7 @@ pub use self::{
     event::redact_event,
     json::redact_json,
     key::is_secret_key,
+    terminal::redact_terminal_line,
     text::redact_text,
 };
 

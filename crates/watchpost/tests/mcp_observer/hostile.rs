@@ -45,7 +45,7 @@ fn the_first_stray_line_is_whole_however_it_is_cut() {
         observer.feed(FROM_SERVER, &line[cut..], at(0));
         let stray = observer.stray();
         let first = stray.first_line.as_deref();
-        assert_eq!(first, Some("\\u{1b}[33mWARN\\u{1b}[0m deprecated: \u{fffd} use --new"), "cut at {cut}");
+        assert_eq!(first, Some("\u{1b}[33mWARN\u{1b}[0m deprecated: \u{fffd} use --new"), "cut at {cut}");
         assert_eq!((stray.lines, stray.bytes), (1, line.len() as u64 - 1));
     }
 }
@@ -136,6 +136,26 @@ fn a_server_that_dies_in_a_frame_leaves_its_call_unanswered() {
     assert_eq!((events.len(), events[0].completion, events[0].is_error), (1, Completion::ConnectionClosed, true));
     assert_eq!(wire.observer.counters().cut_frames, 1);
     assert!(wire.observer.stray().is_empty());
+}
+
+#[test]
+fn a_last_line_that_never_was_a_frame_is_stray_output() {
+    let mut wire = Wire::new();
+    wire.client(&call("1", "t")).bytes(FROM_SERVER, b"fatal: no config, exiting").bytes(FROM_CLIENT, b"exit");
+    assert_eq!(wire.close().len(), 1);
+    let stray = wire.observer.stray();
+    assert_eq!((stray.lines, stray.bytes), (1, 25));
+    assert_eq!(stray.first_line.as_deref(), Some("fatal: no config, exiting"));
+    assert_eq!((wire.observer.counters().cut_frames, wire.observer.counters().client_stray_lines), (0, 1));
+
+    for begun in ["\u{feff} {\"id\":1", "[", "{}"] {
+        let mut wire = Wire::new();
+        wire.bytes(FROM_SERVER, begun.as_bytes()).close();
+        assert_eq!((wire.observer.counters().cut_frames, wire.observer.stray().lines), (1, 0), "{begun}");
+    }
+    let mut wire = Wire::new();
+    wire.bytes(FROM_SERVER, b" \r").close();
+    assert!(wire.observer.stray().is_empty() && wire.observer.counters().cut_frames == 0, "a blank line is fine");
 }
 
 #[test]
