@@ -207,7 +207,7 @@ fn a_new_database_is_readable_to_its_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("view.db");
-    let store = watchpost_receiver::Store::open(&watchpost_receiver::Database::File(file), 1 << 20).unwrap();
+    let store = Store::open(&Database::File(file), 1 << 20).unwrap();
     store.sync().unwrap();
     for entry in folder.path().read_dir().unwrap() {
         let entry = entry.unwrap();
