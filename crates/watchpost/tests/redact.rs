@@ -145,6 +145,7 @@ fn event_full_of(canary: &str) -> McpEvent {
         project_id: text(),
         event_type: Cow::Owned(canary.to_owned()),
         resource_name: text(),
+        cancel_reason: text(),
         user_intent: text(),
         protocol_version: text(),
         request_id: text(),
@@ -223,6 +224,13 @@ fn a_clean_event_is_not_copied() {
 }
 
 #[test]
+fn a_reason_to_cancel_is_content_like_an_errors_message() {
+    let event = McpEvent { cancel_reason: Some("password=hunter2 was wrong".to_owned()), ..McpEvent::default() };
+    assert_eq!(redact_event(&event, Capture::SEED).cancel_reason.as_deref(), Some("password=[Filtered] was wrong"));
+    assert_eq!(redact_event(&event, Capture::NONE).cancel_reason, None);
+}
+
+#[test]
 fn properties_alone_are_content_that_none_leaves_out() {
     let event = McpEvent { properties: vec![("note".to_owned(), json!("private"))], ..McpEvent::default() };
     assert_eq!(redact_event(&event, Capture::NONE).properties, []);
@@ -235,11 +243,11 @@ fn content_that_is_not_captured_is_dropped_and_metadata_is_kept() {
     let seed = redact_event(&event, Capture::SEED).into_owned();
     assert_eq!((&seed.arguments, &seed.result), (&None, &None));
     assert_eq!(seed.user_intent.as_deref(), Some("some text"));
-    assert_eq!(seed.properties, event.properties);
+    assert_eq!((&seed.properties, &seed.cancel_reason), (&event.properties, &event.cancel_reason));
 
     let none = redact_event(&event, Capture::NONE).into_owned();
     assert_eq!((&none.user_intent, &none.actor), (&None, &None));
-    assert_eq!((none.properties.len(), &none.tags), (0, &event.tags));
+    assert_eq!((none.properties.len(), &none.tags, &none.cancel_reason), (0, &event.tags, &None));
     let error = none.error.unwrap();
     assert_eq!((error.message.as_str(), &error.data, &error.stack, error.content.len()), ("", &None, &None, 0));
     assert_eq!(error.causes[0].message, "");

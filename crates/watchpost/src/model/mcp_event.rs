@@ -32,6 +32,8 @@ pub struct McpEvent {
     pub error: Option<ErrorInfo>,
     /// How the call ended.
     pub completion: Completion,
+    /// Why it was cancelled: `reason` of `notifications/cancelled`, in the peer's words. Content, like an error's message.
+    pub cancel_reason: Option<String>,
     /// What the user wants, in the agent's words.
     pub user_intent: Option<String>,
     /// Who it was done for.

@@ -22,7 +22,8 @@ pub struct Capture {
     pub intent: bool,
     /// The actor: id, name and data.
     pub user: bool,
-    /// What errors say: messages, JSON-RPC `data`, content blocks, source lines. Types, codes and stack frames are metadata.
+    /// What errors and cancellations say: messages, reasons, JSON-RPC `data`, content blocks, source lines. Types, codes and
+    /// stack frames are metadata.
     pub errors: bool,
     /// The arguments of calls.
     pub arguments: bool,

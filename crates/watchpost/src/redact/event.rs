@@ -33,7 +33,7 @@ fn holds_content_outside(event: &McpEvent, capture: Capture) -> bool {
         || !capture.user && event.actor.is_some()
         || !capture.arguments && event.arguments.is_some()
         || !capture.results && event.result.is_some()
-        || !capture.errors && event.error.is_some()
+        || !capture.errors && (event.error.is_some() || event.cancel_reason.is_some())
         || capture == Capture::NONE && !event.properties.is_empty()
 }
 
@@ -53,10 +53,9 @@ fn drop_content(event: &mut McpEvent, capture: Capture) {
     if capture == Capture::NONE {
         event.properties.clear();
     }
-    if !capture.errors
-        && let Some(error) = &mut event.error
-    {
-        drop_error_texts(error);
+    if !capture.errors {
+        event.cancel_reason = None;
+        event.error.iter_mut().for_each(drop_error_texts);
     }
 }
 
@@ -82,6 +81,7 @@ fn event_holds_secret(event: &McpEvent) -> bool {
         is_error: _,
         error,
         completion: _,
+        cancel_reason,
         user_intent,
         actor,
         server,
@@ -108,6 +108,7 @@ fn event_holds_secret(event: &McpEvent) -> bool {
             session_id,
             project_id,
             resource_name,
+            cancel_reason,
             user_intent,
             protocol_version,
             request_id,
@@ -141,6 +142,7 @@ fn redact_strings(event: &mut McpEvent) {
     for text in [
         &mut event.project_id,
         &mut event.resource_name,
+        &mut event.cancel_reason,
         &mut event.user_intent,
         &mut event.protocol_version,
         &mut event.request_id,

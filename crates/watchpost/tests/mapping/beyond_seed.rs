@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use watchpost::{
     mapping::{Profile, Sampling, Settings, TraceMode, mcp, sample_rand},
-    model::{Direction, McpEvent, TraceParent, Transport},
+    model::{Completion, Direction, McpEvent, TraceParent, Transport},
 };
 
 use crate::support::{
@@ -174,6 +174,16 @@ fn content_is_in_the_span_only_when_the_event_has_it() {
         (&data["watchpost.response.result"], &data["gen_ai.tool.call.result"]),
         (&json!(r#"{"content":[]}"#), &Value::Null)
     );
+}
+
+#[test]
+fn a_cancelled_call_says_why() {
+    let event = McpEvent { completion: Completion::Cancelled, cancel_reason: text("changed my mind"), ..good_call() };
+    let (data, log) = (span_data(&event, &settings()), log(&event, &settings()));
+    assert_eq!(data["watchpost.cancel.reason"], "changed my mind");
+    assert_eq!(log["attributes"]["watchpost.cancel.reason"], json!({"type": "string", "value": "changed my mind"}));
+    assert_eq!(data["watchpost.completion"], "cancelled");
+    assert_eq!(transaction(&event, &settings())["spans"][0]["status"], "cancelled");
 }
 
 #[test]

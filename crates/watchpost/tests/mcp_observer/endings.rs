@@ -19,10 +19,19 @@ fn a_cancelled_call_ends_at_once_and_its_late_answer_is_ignored() {
     let event = wire.only_event();
     assert_eq!((event.completion, event.is_error, event.error), (Completion::Cancelled, false, None));
     assert_eq!(event.duration, Some(Duration::from_millis(2)));
-    assert_eq!(event.response_bytes, None);
+    assert_eq!((event.response_bytes, event.cancel_reason.as_deref()), (None, Some("changed my mind")));
     wire.server(&answer("1")).client(&cancel("1"));
     assert!(wire.close().is_empty());
     assert_eq!(wire.observer.session_counters().unmatched_answers, 1);
+}
+
+#[test]
+fn a_cancellation_needs_no_reason() {
+    let mut wire = Wire::new();
+    wire.client(&call("1", "slow"));
+    wire.client(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    let event = wire.only_event();
+    assert_eq!((event.completion, event.cancel_reason), (Completion::Cancelled, None));
 }
 
 #[test]

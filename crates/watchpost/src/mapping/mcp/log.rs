@@ -59,6 +59,7 @@ const ATTRIBUTES: &[(&str, Row)] = &[
     ("mcp.transport",             |event, _| text(event.transport.map(|known| transport(known).0))),
     ("gen_ai.tool.call.id",       |event, _| text(event.tool_call_id.as_deref())),
     ("watchpost.completion",      |event, _| text(unanswered(event.completion))),
+    ("watchpost.cancel.reason",   |event, _| text(event.cancel_reason.as_deref())),
     // Failures
     ("error.type",                |event, _| otel_error_type(event).map(AttributeValue::String)),
     ("error.message",             |event, _| text(event.error.as_ref().filter(|_| event.is_error).map(|error| &*error.message))),

@@ -60,6 +60,7 @@ const ATTRIBUTES: &[(&str, Row)] = &[
     ("error.type",                     |event, _| otel_error_type(event).map(Value::String)),
     ("rpc.response.status_code",       |event, _| event.error.as_ref()?.code.map(|code| Value::String(Cow::Owned(code.to_string())))),
     ("watchpost.completion",           |event, _| text(unanswered(event.completion))),
+    ("watchpost.cancel.reason",        |event, _| text(event.cancel_reason.as_deref())),
     ("watchpost.direction",            |event, _| text(matches!(event.direction, Direction::ServerToClient).then_some("server_to_client"))),
     // Bytes of the two frames: no convention names them
     ("watchpost.request.size",         |event, _| event.request_bytes.map(count)),

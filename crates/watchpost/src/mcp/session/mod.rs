@@ -76,12 +76,13 @@ pub struct SessionCounters {
 struct Ending<'m> {
     completion: Completion,
     error: Option<ErrorInfo>,
+    cancel_reason: Option<&'m str>,
     answer: Option<&'m Message>,
 }
 
 impl Ending<'_> {
-    const fn unanswered(completion: Completion, error: Option<ErrorInfo>) -> Self {
-        Self { completion, error, answer: None }
+    const fn new(completion: Completion, error: Option<ErrorInfo>) -> Self {
+        Self { completion, error, cancel_reason: None, answer: None }
     }
 }
 
@@ -148,7 +149,7 @@ impl Session {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             for call in self.pending(direction).take_older(now.monotonic, age) {
                 let error = (!call.in_doubt).then(|| failure::timeout(age));
-                self.end(direction, call, Ending::unanswered(Completion::Expired, error), now);
+                self.end(direction, call, Ending::new(Completion::Expired, error), now);
             }
         }
     }
@@ -158,10 +159,10 @@ impl Session {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             for call in self.pending(direction).take_all() {
                 let ending = if call.in_doubt {
-                    Ending::unanswered(Completion::Expired, None)
+                    Ending::new(Completion::Expired, None)
                 } else {
                     let error = (!call.method.lasts()).then(failure::unanswered);
-                    Ending::unanswered(Completion::ConnectionClosed, error)
+                    Ending::new(Completion::ConnectionClosed, error)
                 };
                 self.end(direction, call, ending, now);
             }
@@ -181,7 +182,7 @@ impl Session {
         };
         let (max_calls, max_bytes) = (self.options.max_pending, self.options.max_pending_bytes);
         for evicted in self.pending(direction).insert(call, max_calls, max_bytes) {
-            self.end(direction, evicted, Ending::unanswered(Completion::Expired, None), now);
+            self.end(direction, evicted, Ending::new(Completion::Expired, None), now);
         }
     }
 
@@ -198,7 +199,8 @@ impl Session {
         } else {
             message.is_error().then(|| failure::tool(message))
         };
-        self.end(direction, call, Ending { completion: Completion::Answered, error, answer: Some(message) }, now);
+        let ending = Ending { answer: Some(message), ..Ending::new(Completion::Answered, error) };
+        self.end(direction, call, ending, now);
     }
 
     fn notify(&mut self, direction: Direction, message: &Message, now: Moment) {
@@ -208,7 +210,9 @@ impl Session {
         if method.is_cancellation()
             && let Some(call) = message.cancelled_id().and_then(|id| self.pending(direction).take(&id))
         {
-            self.end(direction, call, Ending::unanswered(Completion::Cancelled, None), now);
+            let cancel_reason = message.text(Field::CancelReason);
+            let ending = Ending { cancel_reason, ..Ending::new(Completion::Cancelled, None) };
+            self.end(direction, call, ending, now);
         }
         if self.options.events.notifications {
             let mut event = self.event(direction, &method, now);
@@ -234,6 +238,7 @@ impl Session {
         event.is_error = ending.error.is_some();
         event.error = ending.error;
         event.completion = ending.completion;
+        event.cancel_reason = ending.cancel_reason.map(str::to_owned);
         event.request_id = Some(call.id.to_string());
         event.tool_call_id = call.tool_call_id;
         event.trace_parent = call.trace_parent;
