@@ -62,6 +62,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("curl -H 'Authorization: token abc' https://a", "curl -H 'Authorization: [Filtered]' https://a"),
     ("Cookie: a=b; session=c\r\nAccept: */*", "Cookie: [Filtered]\r\nAccept: */*"),
     ("run --password hunter2 --verbose", "run --password [Filtered] --verbose"),
+    (r"password:\thunter2", r"password:\t[Filtered]"),
+    (r"a\npassword=hunter2\nb", r"a\npassword=[Filtered]\nb"),
     ("headers[\"authorization\"] = \"abc\"", "headers[\"authorization\"] = \"[Filtered]\""),
     ("https://a/?X-Amz-Signature=0123abc&x=1", "https://a/?X-Amz-Signature=[Filtered]&x=1"),
 ];
@@ -93,6 +95,7 @@ const CLEAN: &[&str] = &[
     "std::token::Token::new()",
     "{\"token_count\":12,\"hasPassword\":true,\"auth_type\":\"oauth\",\"password\":null}",
     "next_page_token=abcdef123456",
+    r"password:\nnext line; C:\token\new; a\nmonkey=1",
     "žluťoučký kůň: příliš=ano",
 ];
 
@@ -382,6 +385,37 @@ proptest! {
         let text = format!("{before}{gap}{secret} {after}");
         let redacted = redact_text(&text);
         prop_assert!(!redacted.contains(&core) && !redacted.contains(&core.to_uppercase()), "{text:?} became {redacted:?}");
+    }
+
+    #[test]
+    fn no_escape_in_json_hides_a_secret(
+        (secret, core) in secret_with_core(),
+        escaped in prop::collection::vec(any::<bool>(), 200),
+        is_key: bool,
+        is_cut: bool,
+    ) {
+        let escape = |(character, is_escaped): (char, &bool)| match character {
+            '\n' if !is_escaped => r"\n".to_owned(),
+            '"' | '\\' if !is_escaped => format!("\\{character}"),
+            _ if *is_escaped || character.is_control() => format!("\\u{:04x}", u32::from(character)),
+            _ => character.to_string(),
+        };
+        let text: String = secret.chars().zip(escaped.iter().cycle()).map(escape).collect();
+        let json = if is_key { format!(r#"{{"a":[{{"{text}":1}}]}}"#) } else { format!(r#"{{"a":["x","{text}"],"n":1}}"#) };
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
+        // Of a cut text the escapes of quotes, backslashes and line breaks are not read.
+        let is_cut = is_cut && !secret.contains(['"', '\\', '\n']);
+        let json = if is_cut { format!("{}…", &json[..json.len() - 2]) } else { json };
+        let error = ErrorInfo { data: Some(json.clone()), ..ErrorInfo::default() };
+        let event =
+            McpEvent { arguments: Some(json.clone()), result: Some(json.clone()), error: Some(error), ..McpEvent::default() };
+        let redacted = redact_event(&event, Capture::ALL);
+        let data = redacted.error.as_ref().and_then(|error| error.data.as_deref());
+        for field in [redacted.arguments.as_deref(), redacted.result.as_deref(), data] {
+            let field = field.unwrap();
+            prop_assert!(!field.contains(&core) && !field.contains(&core.to_uppercase()), "{json} became {field}");
+            prop_assert!(field != json, "{json} is left as it was");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     Capture, MARKER,
     json::{is_secret_text, json_holds_secret, member_holds_secret},
+    json_text::{json_text_holds_secret, redact_json_text},
     redact_json, redact_text,
     text::holds_secret,
 };
@@ -114,11 +115,10 @@ fn event_holds_secret(event: &McpEvent) -> bool {
             request_id,
             mcp_session_id,
             tool_call_id,
-            arguments,
-            result,
         ]
         .into_iter()
         .any(option_holds_secret)
+        || [arguments, result].into_iter().flatten().any(|json| json_text_holds_secret(json))
         || [server, client].into_iter().any(implementation_holds_secret)
         || actor.as_ref().is_some_and(|Actor { id, name, data }| {
             option_holds_secret(id) || option_holds_secret(name) || data.as_ref().is_some_and(json_holds_secret)
@@ -148,11 +148,11 @@ fn redact_strings(event: &mut McpEvent) {
         &mut event.request_id,
         &mut event.mcp_session_id,
         &mut event.tool_call_id,
-        &mut event.arguments,
-        &mut event.result,
     ] {
         redact_option(text);
     }
+    redact_json_option(&mut event.arguments);
+    redact_json_option(&mut event.result);
     for Implementation { name, title, version } in [&mut event.server, &mut event.client] {
         [name, title, version].into_iter().for_each(redact_option);
     }
@@ -187,7 +187,8 @@ fn redact_strings(event: &mut McpEvent) {
 fn error_holds_secret(error: &ErrorInfo) -> bool {
     let ErrorInfo { kind: _, message, ty, code: _, data, stack, frames, causes, platform, content } = error;
     holds_secret(message)
-        || [ty, data, stack, platform].into_iter().any(option_holds_secret)
+        || [ty, stack, platform].into_iter().any(option_holds_secret)
+        || data.as_deref().is_some_and(json_text_holds_secret)
         || frames.iter().any(
             |StackFrame { filename, abs_path, function, module, lineno: _, colno: _, in_app: _, context_line }| {
                 [filename, abs_path, function, module, context_line].into_iter().any(option_holds_secret)
@@ -199,9 +200,10 @@ fn error_holds_secret(error: &ErrorInfo) -> bool {
 
 fn redact_error(error: &mut ErrorInfo) {
     redact_string(&mut error.message);
-    for text in [&mut error.ty, &mut error.data, &mut error.stack, &mut error.platform] {
+    for text in [&mut error.ty, &mut error.stack, &mut error.platform] {
         redact_option(text);
     }
+    redact_json_option(&mut error.data);
     for StackFrame { filename, abs_path, function, module, context_line, .. } in &mut error.frames {
         [filename, abs_path, function, module, context_line].into_iter().for_each(redact_option);
     }
@@ -224,6 +226,14 @@ fn option_holds_secret(text: &Option<String>) -> bool {
 fn redact_option(text: &mut Option<String>) {
     if let Some(text) = text {
         redact_string(text);
+    }
+}
+
+fn redact_json_option(json: &mut Option<String>) {
+    if let Some(json) = json
+        && let Cow::Owned(clean) = redact_json_text(json)
+    {
+        *json = clean;
     }
 }
 

@@ -13,7 +13,7 @@
 //! | authorization schemes | `Bearer …` when what follows looks like a token, `Basic …` when it decodes to `user:password` | the credential |
 //! | URLs | `scheme://user:password@host`, and a long random user alone | the user information |
 //! | pairs | `password=…`, `"api_key": "…"`, `Authorization: …`, `--token …`, escaped JSON too | the value |
-//! | JSON keys | the value under a key that names a secret ([`is_secret_key`]), of whatever shape | the value |
+//! | JSON keys | the value under a key that names a secret ([`is_secret_key`]), of whatever shape; arguments, results and error data are parsed for it | the value |
 //!
 //! Key names match by whole words (`apiKey`, `API_KEY` and `api-key` alike), never by substring: `input_tokens`,
 //! `author`, `monkey`, `tokenizer` and `next_page_token` are not secrets. A key that is often harmless in prose
@@ -22,6 +22,7 @@
 mod capture;
 mod event;
 mod json;
+mod json_text;
 mod key;
 mod pair;
 mod run;

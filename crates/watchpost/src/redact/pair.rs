@@ -85,6 +85,8 @@ pub(super) fn flag_value(text: &str, at: usize, runs: &mut Runs) -> Option<Range
 struct Key<'a> {
     /// The last word; of `API key` and `access token` both words.
     words: &'a str,
+    /// Whether its first letter may be the end of an escape: `\npassword`.
+    follows_backslash: bool,
     /// The quotes around the key, with their backslashes; empty when there are none.
     quote: &'a str,
 }
@@ -125,11 +127,13 @@ impl<'a> Key<'a> {
         if is_qualified && start > floor && bytes[start - 1] == b' ' {
             start = word_start(start - 1);
         }
-        Some(Self { words: text.get(start..end)?, quote })
+        let follows_backslash = start > 0 && bytes[start - 1] == b'\\';
+        Some(Self { words: text.get(start..end)?, follows_backslash, quote })
     }
 
     fn class(&self, is_assignment: bool) -> Option<KeyClass> {
-        classify_key(self.words).or_else(|| {
+        let behind_escape = || self.words.strip_prefix(['n', 'r', 't']).filter(|_| self.follows_backslash);
+        classify_key(self.words).or_else(|| behind_escape().and_then(classify_key)).or_else(|| {
             // The signature of a presigned URL is a credential; a "signature:" in prose is not.
             let is_signature = self.words == "sig" || self.words.ends_with("Signature");
             (is_assignment && is_signature).then_some(KeyClass::Weak)
@@ -141,7 +145,8 @@ const fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// From behind the separator to the value: spaces, the rest of `==` and `=>`, and a line break before a quoted value.
+/// From behind the separator to the value: spaces, the rest of `==` and `=>`, and a line break before a quoted value; all of
+/// them as JSON escapes too.
 fn skip_to_value(bytes: &[u8], from: usize, separator: u8) -> Option<usize> {
     let mut at = from;
     let rest = &bytes[at..];
@@ -152,15 +157,23 @@ fn skip_to_value(bytes: &[u8], from: usize, separator: u8) -> Option<usize> {
     while matches!(bytes.get(at), Some(b'=' | b'>')) {
         at += 1;
     }
-    while matches!(bytes.get(at), Some(b' ' | b'\t')) {
-        at += 1;
-    }
+    at = skip_space(bytes, at, b" \t", b"t");
     let line_end = at;
-    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-        at += 1;
-    }
+    at = skip_space(bytes, at, b" \t\r\n", b"trn");
     let value = *bytes.get(at)?;
     (at == line_end || matches!(value, b'"' | b'{' | b'[')).then_some(at)
+}
+
+/// From `at` to behind the bytes of `plain` and those of `escaped` behind backslashes.
+fn skip_space(bytes: &[u8], mut at: usize, plain: &[u8], escaped: &[u8]) -> usize {
+    loop {
+        let backslashes = bytes[at..].iter().take(MAX_GAP).take_while(|byte| **byte == b'\\').count();
+        let set = if backslashes == 0 { plain } else { escaped };
+        if !bytes.get(at + backslashes).is_some_and(|byte| set.contains(byte)) {
+            return at;
+        }
+        at += backslashes + 1;
+    }
 }
 
 /// The quote at `start` with its backslashes, if there is one.

@@ -127,7 +127,7 @@ impl Prefix {
     fn match_from(&self, bytes: &[u8], start: usize, runs: &mut Runs) -> Option<Range<usize>> {
         let &Self(text, least, body, begins_word) = self;
         let rest = bytes[start..].strip_prefix(text.as_bytes())?;
-        if begins_word && start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
+        if begins_word && !is_word_start(bytes, start) {
             return None;
         }
         let end = body.end(bytes, start + text.len(), runs);
@@ -139,6 +139,14 @@ impl Prefix {
             _ => true,
         };
         (length >= least && tells).then_some(start..end)
+    }
+}
+
+/// Whether a word begins at `at`: no letter or digit stands before it but that of a JSON escape, `\n`.
+fn is_word_start(bytes: &[u8], at: usize) -> bool {
+    match bytes[..at] {
+        [.., b'\\', b'n' | b'r' | b't'] | [] => true,
+        [.., before] => !before.is_ascii_alphanumeric(),
     }
 }
 
@@ -191,7 +199,7 @@ pub(super) fn private_key(text: &str, at: usize, runs: &mut Runs) -> Option<Rang
 
 /// What follows the scheme `Bearer` or `Basic` that begins at `at`.
 pub(super) fn scheme_credential(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    if at > 0 && bytes[at - 1].is_ascii_alphanumeric() {
+    if !is_word_start(bytes, at) {
         return None;
     }
     let is_bearer = starts_with_word(&bytes[at..], b"bearer");
