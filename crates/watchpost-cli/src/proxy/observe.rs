@@ -11,7 +11,7 @@ use std::{
 
 use watchpost::{mcp::Moment, model::Direction};
 
-use super::backlog::{Backlog, Batch, Observed};
+use super::backlog::{Backlog, Batch, Observed, Rhythm};
 
 /// Who looks at the copy of the traffic. Called on a thread of its own.
 pub(crate) trait Tap {
@@ -26,9 +26,13 @@ pub(crate) trait Tap {
     fn close(&mut self, now: Moment);
 }
 
-/// How long chunks gather before they are looked at. Long enough that the round trips of a busy client wake nobody
-/// (measured: one wake-up for each round trip costs 10 µs of it), short enough that nobody sees the delay.
-const NAP: Duration = Duration::from_millis(10);
+/// Chunks gather long enough that a busy client's round trips wake nobody, and not so long that anybody sees the delay. After
+/// the last chunk the observer looks on for a second: the next request of a paced client wakes nobody either.
+const RHYTHM: Rhythm = Rhythm { nap: Duration::from_millis(10), linger: Duration::from_secs(1) };
+
+/// How far the observer steps back: a third of the others' share of a busy core.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 
 /// What became of the observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ impl ObserverThread {
         let (ended, end) = mpsc::sync_channel(1);
         let observed = Arc::clone(&backlog);
         let thread = spawn("wp-observer", move || {
+            step_back();
             // The tap is never used again after a panic, so nobody sees it half changed.
             let outcome = catch_unwind(AssertUnwindSafe(|| observe(&observed, make_tap)));
             let end = match outcome {
@@ -84,13 +89,22 @@ impl ObserverThread {
     }
 }
 
+/// Lets the pumps, the server and the client run first when the cores are busy. Threads that the tap starts inherit it.
+fn step_back() {
+    // Elsewhere the call would slow the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the observer keeps its priority");
+    }
+}
+
 fn observe<T: Tap>(backlog: &Backlog, make_tap: impl FnOnce() -> T) {
     let mut tap = make_tap();
     let mut batch = Batch::default();
     let mut next_turn = None;
     loop {
         batch.recycle();
-        let Some(taken) = backlog.take(batch, NAP, next_turn) else { break };
+        let Some(taken) = backlog.take(batch, RHYTHM, next_turn) else { break };
         batch = taken;
         batch.for_each(|observed| match observed {
             Observed::Chunk { direction, bytes, at } => tap.feed(direction, bytes, at),
