@@ -1,6 +1,7 @@
 //! What Watchpost's developers run: `cargo xtask ci | interop | bench`.
 
 mod bench;
+mod cargo;
 mod ci;
 mod interop;
 

@@ -15,7 +15,7 @@ use super::{
     peers::Session,
     process,
 };
-use crate::Failure;
+use crate::{Failure, cargo};
 
 /// The Python server and client, and the normaliser's script; run where they are in the repository.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop");
@@ -131,12 +131,8 @@ impl Rig {
     }
 }
 
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
 fn target_folder() -> Result<PathBuf, Failure> {
-    let output = cargo().args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output()?;
+    let output = cargo::command().args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| {
         format!("cargo metadata: {error}{}", process::last_words(&String::from_utf8_lossy(&output.stderr)))
     })?;
@@ -145,7 +141,7 @@ fn target_folder() -> Result<PathBuf, Failure> {
 }
 
 fn build(runs: &Path) -> Result<(), Failure> {
-    let mut build = cargo();
+    let mut build = cargo::command();
     build.args(["build", "--quiet", "--release", "--package", "watchpost-cli"]);
     process::run_well("cargo build", &mut build, BUILD_LIMIT, &runs.join("build"))?;
     Ok(())
