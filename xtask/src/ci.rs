@@ -1,8 +1,6 @@
 //! What `.ci/run` runs, in order; the first failure ends it.
 
-use std::process::Command;
-
-use crate::{Failure, interop};
+use crate::{Failure, cargo, interop};
 
 /// Formatting, lints, docs, tests, then the real peers.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -14,7 +12,6 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(program).args(args).envs(env.iter().copied()).status()?;
+    let status = cargo::command().args(args).envs(env.iter().copied()).status()?;
     if status.success() { Ok(()) } else { Err(format!("cargo {} failed: {status}", args.join(" ")).into()) }
 }
