@@ -160,7 +160,11 @@ fn bytes_pass_both_ways_unchanged_and_the_tap_sees_them_all() {
     for (seed, len) in [(1, 0), (2, 1), (3, 4095), (4, 65_536), (5, 65_537), (6, 3_000_000)] {
         let recording = Recording::default();
         let tap = recording.clone();
-        let Client { mut input, mut output, exit, .. } = start_on_pipes(&options("cat"), move || tap);
+        // Room and patience for a machine that is busy with other things: what is lost then has tests of its own.
+        let mut options = options("cat");
+        options.backlog_bytes = 64 * 1024 * 1024;
+        options.observer_grace = Duration::from_secs(60);
+        let Client { mut input, mut output, exit, .. } = start_on_pipes(&options, move || tap);
         let sent = noise(seed, len);
         let copy = sent.clone();
         let writer = thread::spawn(move || input.write_all(&copy).unwrap());
