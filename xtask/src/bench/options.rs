@@ -1,12 +1,9 @@
 //! What a bench can be told on the command line, and where the programs it runs are.
 //! The product is built here, so that a figure never comes from an old binary by accident.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use crate::{Failure, cargo};
 
 /// A bench's options.
 #[derive(Debug)]
@@ -69,8 +66,7 @@ impl Options {
         if let Some(path) = &self.watchpost {
             return Ok(path.canonicalize().map_err(|error| format!("--watchpost {}: {error}", path.display()))?);
         }
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        let status = cargo::command()
             .args(["build", "--quiet", "--release", "--package", "watchpost-cli", "--bin", "watchpost"])
             .status()?;
         if !status.success() {
