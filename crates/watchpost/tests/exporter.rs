@@ -48,8 +48,12 @@ impl Sink {
             for stream in listener.incoming().flatten() {
                 let kept = Arc::clone(&kept);
                 thread::spawn(move || {
-                    while let Some(body) = answer_request(&stream) {
-                        kept.lock().unwrap().push(body)
+                    // Kept before it is answered: whoever has the answer finds the envelope here.
+                    while let Some(body) = read_request(&stream) {
+                        kept.lock().unwrap().push(body);
+                        if (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").is_err() {
+                            break;
+                        }
                     }
                 });
             }
@@ -94,8 +98,8 @@ impl Sink {
     }
 }
 
-/// Reads one request, answers it with 200 and returns its body; `None` at the end of the connection.
-fn answer_request(stream: &TcpStream) -> Option<Vec<u8>> {
+/// Reads one request and returns its body; `None` at the end of the connection.
+fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -112,8 +116,6 @@ fn answer_request(stream: &TcpStream) -> Option<Vec<u8>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let mut stream = stream;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").ok()?;
     Some(body)
 }
 
