@@ -133,7 +133,7 @@ pub enum Transport {
     Sse,
 }
 
-/// What went wrong, in the shape of AgentCat's `error`.
+/// What went wrong, in the shape of AgentCat's `error` and of Mastra's `errorInfo`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorInfo {
     /// What kind of failure it is.
@@ -144,8 +144,14 @@ pub struct ErrorInfo {
     pub ty: Option<String>,
     /// The JSON-RPC error code.
     pub code: Option<i64>,
-    /// The JSON-RPC error's `data` as JSON text, cut to 2048 bytes.
+    /// More of it as JSON text: the JSON-RPC error's `data`, a span error's `details`; cut to 2048 bytes.
     pub data: Option<String>,
+    /// A span error's id in the source's own list of errors.
+    pub id: Option<String>,
+    /// Where a span error comes from, by the source's own list: `AGENT`, `TOOL`, ….
+    pub domain: Option<String>,
+    /// Whose fault a span error is, by the source's own list: `USER`, `THIRD_PARTY`, ….
+    pub category: Option<String>,
     /// The stack as text.
     pub stack: Option<String>,
     /// The stack's frames, oldest call first.
@@ -180,6 +186,8 @@ pub enum ErrorKind {
     Unanswered,
     /// The call was given up after waiting too long.
     Timeout,
+    /// A span that failed.
+    Span,
 }
 
 /// One frame of a stack.

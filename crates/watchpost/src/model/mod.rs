@@ -1,19 +1,33 @@
-//! What was observed: [`McpEvent`], one MCP request and its answer (seed 000), and [`StrayOutput`], which is none.
+//! What was observed: [`McpEvent`], one MCP request and its answer (seed 000), and [`StrayOutput`], which is none;
+//! [`TracingEvent`], something that happened to an agent's [`Span`] (seed 004), and [`FinishedSpan`], what comes of it.
 
 pub mod agentcat;
+mod finished_span;
 mod id;
 mod mcp_event;
+mod payload;
+mod span_attributes;
+mod span_type;
 mod stray_output;
 mod trace_parent;
+mod tracing_event;
 
 pub(crate) use self::{id::derive_id, stray_output::FIRST_LINE_BYTES};
 
 pub use self::{
+    finished_span::{AgentIdentity, Breadcrumb, FinishedSpan, Gathered, GatheredToolCall, SpanCompletion},
     id::{derive_session_id, event_id, ksuid, session_id},
     mcp_event::{
         Actor, Completion, ContentBlock, Direction, ErrorInfo, ErrorKind, Implementation, McpEvent, StackFrame,
         Transport,
     },
+    payload::Payload,
+    span_attributes::{
+        AgentRunAttributes, McpServerRequestAttributes, ModelChunkAttributes, ModelGenerationAttributes,
+        ModelInferenceAttributes, ModelParameters, ModelStepAttributes, SpanAttributes, ToolCallAttributes, UsageStats,
+    },
+    span_type::SpanType,
     stray_output::StrayOutput,
     trace_parent::TraceParent,
+    tracing_event::{Span, TracingEvent},
 };

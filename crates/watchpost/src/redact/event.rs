@@ -185,9 +185,23 @@ fn redact_strings(event: &mut McpEvent) {
 }
 
 fn error_holds_secret(error: &ErrorInfo) -> bool {
-    let ErrorInfo { kind: _, message, ty, code: _, data, stack, frames, causes, platform, content } = error;
+    let ErrorInfo {
+        kind: _,
+        message,
+        ty,
+        code: _,
+        data,
+        id,
+        domain,
+        category,
+        stack,
+        frames,
+        causes,
+        platform,
+        content,
+    } = error;
     holds_secret(message)
-        || [ty, stack, platform].into_iter().any(option_holds_secret)
+        || [ty, id, domain, category, stack, platform].into_iter().any(option_holds_secret)
         || data.as_deref().is_some_and(json_text_holds_secret)
         || frames.iter().any(
             |StackFrame { filename, abs_path, function, module, lineno: _, colno: _, in_app: _, context_line }| {
@@ -200,7 +214,14 @@ fn error_holds_secret(error: &ErrorInfo) -> bool {
 
 fn redact_error(error: &mut ErrorInfo) {
     redact_string(&mut error.message);
-    for text in [&mut error.ty, &mut error.stack, &mut error.platform] {
+    for text in [
+        &mut error.ty,
+        &mut error.id,
+        &mut error.domain,
+        &mut error.category,
+        &mut error.stack,
+        &mut error.platform,
+    ] {
         redact_option(text);
     }
     redact_json_option(&mut error.data);

@@ -27,6 +27,7 @@ pub(super) fn exception_type(error: &ErrorInfo) -> Cow<'_, str> {
         (_, ErrorKind::Unanswered) => Cow::Borrowed("ConnectionClosed"),
         (_, ErrorKind::Timeout) => Cow::Borrowed("RequestTimeout"),
         (_, ErrorKind::Tool) => Cow::Borrowed("ToolCallError"),
+        (_, ErrorKind::Span) => Cow::Borrowed("Error"),
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn is_handled(error: &ErrorInfo) -> bool {
     match error.kind {
         ErrorKind::Tool => error.ty.is_none() && error.frames.is_empty() && error.stack.is_none(),
         ErrorKind::Protocol => known(error.code).is_some_and(|(_, _, blames_caller)| *blames_caller),
-        ErrorKind::Unanswered | ErrorKind::Timeout => false,
+        ErrorKind::Unanswered | ErrorKind::Timeout | ErrorKind::Span => false,
     }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn error_type(event: &McpEvent, error: &ErrorInfo) -> &'static str {
         (ErrorKind::Unanswered, _) | (ErrorKind::Protocol, Some(-32000)) => "transport",
         (ErrorKind::Protocol, Some(-32602)) => "validation",
         (ErrorKind::Protocol, _) if known(error.code).is_some_and(|(_, _, blames_caller)| *blames_caller) => "protocol",
-        (ErrorKind::Protocol | ErrorKind::Tool, _) => match &*event.event_type {
+        (ErrorKind::Protocol | ErrorKind::Tool | ErrorKind::Span, _) => match &*event.event_type {
             "tools/call" => "tool_execution",
             "prompts/get" => "prompt_execution",
             "resources/read" => "resource_execution",
@@ -66,7 +67,7 @@ pub(super) fn otel_error_type(event: &McpEvent) -> Option<Cow<'_, str>> {
         Some((ErrorKind::Timeout, _)) => Cow::Borrowed("timeout"),
         Some((ErrorKind::Unanswered, _)) => Cow::Borrowed("connection_closed"),
         Some((ErrorKind::Tool, _)) | None if event.event_type == "tools/call" => Cow::Borrowed("tool_error"),
-        Some((ErrorKind::Protocol | ErrorKind::Tool, _)) | None => Cow::Borrowed("_OTHER"),
+        Some((ErrorKind::Protocol | ErrorKind::Tool | ErrorKind::Span, _)) | None => Cow::Borrowed("_OTHER"),
     })
 }
 

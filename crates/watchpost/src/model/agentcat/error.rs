@@ -51,7 +51,7 @@ fn read_error(error: &Value, platform: Option<&str>) -> ErrorInfo {
         frames: read_frames(error, platform.as_deref()),
         causes: causes.map(|cause| read_error(cause, platform.as_deref())).collect(),
         platform,
-        content: Vec::new(),
+        ..ErrorInfo::default()
     }
 }
 
