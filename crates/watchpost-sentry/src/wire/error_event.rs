@@ -1,12 +1,12 @@
 //! Error events: what becomes an issue.
-//! Source: Sentry's event payload, exception interface and stack trace interface.
+//! Source: Sentry's event payload and breadcrumbs interface.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    EventId, Level, SdkInfo, SpanId, SpanStatus, Timestamp, TraceId, User, Value,
+    EventId, Exception, Level, SdkInfo, SpanId, SpanStatus, Timestamp, TraceId, User, Value,
     event_part::{Common, Contexts, TraceContext},
     json::JsonWriter,
     lenient, owned,
@@ -25,6 +25,8 @@ pub struct ErrorEvent<'a> {
     pub level: Level,
     /// `exception.values`, oldest cause first.
     pub exceptions: Vec<Exception<'a>>,
+    /// `breadcrumbs`: what happened before, oldest first. Sentry keeps the last 100.
+    pub breadcrumbs: Vec<Breadcrumb<'a>>,
     /// The grouping; empty leaves it to Sentry.
     pub fingerprint: Vec<Cow<'a, str>>,
     /// `transaction`: what was going on.
@@ -57,75 +59,24 @@ pub struct ErrorEvent<'a> {
     pub platform: Cow<'a, str>,
 }
 
-/// One exception of an [`ErrorEvent`].
+/// Something that happened before an error.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Exception<'a> {
-    /// The type, for example `ToolCallError`.
-    #[serde(rename = "type", default, deserialize_with = "lenient::text_or_empty")]
-    pub ty: Cow<'a, str>,
-    /// The message. Relay cuts it at 8192 characters.
-    #[serde(default, deserialize_with = "lenient::text_or_empty")]
-    pub value: Cow<'a, str>,
-    /// The module.
+pub struct Breadcrumb<'a> {
+    /// When. Sentry shows a breadcrumb without a time, too.
+    #[serde(default, deserialize_with = "lenient::readable")]
+    pub timestamp: Option<Timestamp>,
+    /// What kind of thing happened: dotted words, such as `agent.signal`.
     #[serde(default, deserialize_with = "lenient::text")]
-    pub module: Option<Cow<'a, str>>,
-    /// How it was caught.
-    pub mechanism: Option<Mechanism<'a>>,
-    /// Stack frames, oldest call first; empty leaves `stacktrace` out.
-    #[serde(rename = "stacktrace", default, deserialize_with = "read_frames")]
-    pub frames: Vec<Frame<'a>>,
-}
-
-/// How an exception was caught.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Mechanism<'a> {
-    /// The type, unique per integration, for example `auto.ai.mcp_server`.
-    #[serde(rename = "type", default, deserialize_with = "lenient::text_or_empty")]
-    pub ty: Cow<'a, str>,
-    /// Whether the program went on.
-    #[serde(default, deserialize_with = "lenient::flag")]
-    pub handled: Option<bool>,
-    /// Whether the exception was made up by the integration (its type is then ignored in grouping).
-    #[serde(default, deserialize_with = "lenient::flag")]
-    pub synthetic: Option<bool>,
-    /// `exception_id`, for chains.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub exception_id: Option<u32>,
-    /// `parent_id`, for chains.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub parent_id: Option<u32>,
-    /// Not searchable details.
+    pub category: Option<Cow<'a, str>>,
+    /// What happened, for people.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub message: Option<Cow<'a, str>>,
+    /// How bad it was; `info` where it is not said.
+    #[serde(default, deserialize_with = "lenient::parsed")]
+    pub level: Option<Level>,
+    /// More of it.
     #[serde(default, deserialize_with = "lenient::members")]
     pub data: Vec<(Cow<'a, str>, Value<'a>)>,
-}
-
-/// One stack frame.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Frame<'a> {
-    /// `filename`.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub filename: Option<Cow<'a, str>>,
-    /// `abs_path`.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub abs_path: Option<Cow<'a, str>>,
-    /// `function`.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub function: Option<Cow<'a, str>>,
-    /// `module`.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub module: Option<Cow<'a, str>>,
-    /// `lineno`, from 1.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub lineno: Option<u32>,
-    /// `colno`, from 1.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub colno: Option<u32>,
-    /// `in_app`.
-    #[serde(default, deserialize_with = "lenient::flag")]
-    pub in_app: Option<bool>,
-    /// `context_line`: the source line.
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub context_line: Option<Cow<'a, str>>,
 }
 
 impl ErrorEvent<'_> {
@@ -142,6 +93,17 @@ impl ErrorEvent<'_> {
             json.begin_array();
             for exception in &self.exceptions {
                 exception.write(&mut json);
+            }
+            json.end_array();
+            json.end_object();
+        }
+        if !self.breadcrumbs.is_empty() {
+            json.key("breadcrumbs");
+            json.begin_object();
+            json.key("values");
+            json.begin_array();
+            for breadcrumb in &self.breadcrumbs {
+                breadcrumb.write(&mut json);
             }
             json.end_array();
             json.end_object();
@@ -165,6 +127,7 @@ impl ErrorEvent<'_> {
             timestamp: self.timestamp,
             level: self.level,
             exceptions: self.exceptions.into_iter().map(Exception::into_owned).collect(),
+            breadcrumbs: self.breadcrumbs.into_iter().map(Breadcrumb::into_owned).collect(),
             fingerprint: self.fingerprint.into_iter().map(owned::text).collect(),
             transaction: owned::some(self.transaction),
             trace_id: self.trace_id,
@@ -208,113 +171,33 @@ impl ErrorEvent<'_> {
     }
 }
 
-impl Exception<'_> {
-    /// The same exception, owning its strings.
+impl Breadcrumb<'_> {
+    /// The same breadcrumb, owning its strings.
     #[must_use]
-    pub fn into_owned(self) -> Exception<'static> {
-        Exception {
-            ty: owned::text(self.ty),
-            value: owned::text(self.value),
-            module: owned::some(self.module),
-            mechanism: self.mechanism.map(Mechanism::into_owned),
-            frames: self.frames.into_iter().map(Frame::into_owned).collect(),
-        }
-    }
-
-    fn write(&self, json: &mut JsonWriter<'_>) {
-        json.begin_object();
-        json.member_filled("type", &self.ty);
-        json.member_filled("value", &self.value);
-        json.member_some("module", self.module.as_deref());
-        if let Some(mechanism) = &self.mechanism {
-            json.key("mechanism");
-            mechanism.write(json);
-        }
-        if !self.frames.is_empty() {
-            json.key("stacktrace");
-            json.begin_object();
-            json.key("frames");
-            json.begin_array();
-            for frame in &self.frames {
-                frame.write(json);
-            }
-            json.end_array();
-            json.end_object();
-        }
-        json.end_object();
-    }
-}
-
-impl Mechanism<'_> {
-    /// The same mechanism, owning its strings.
-    #[must_use]
-    pub fn into_owned(self) -> Mechanism<'static> {
-        Mechanism {
-            ty: owned::text(self.ty),
-            handled: self.handled,
-            synthetic: self.synthetic,
-            exception_id: self.exception_id,
-            parent_id: self.parent_id,
+    pub fn into_owned(self) -> Breadcrumb<'static> {
+        Breadcrumb {
+            timestamp: self.timestamp,
+            category: owned::some(self.category),
+            message: owned::some(self.message),
+            level: self.level,
             data: owned::members(self.data),
         }
     }
 
     fn write(&self, json: &mut JsonWriter<'_>) {
         json.begin_object();
-        json.member("type", &self.ty);
-        write_flag(json, "handled", self.handled);
-        write_flag(json, "synthetic", self.synthetic);
-        write_number(json, "exception_id", self.exception_id);
-        write_number(json, "parent_id", self.parent_id);
+        if let Some(timestamp) = self.timestamp {
+            json.key("timestamp");
+            json.raw_value(|out| timestamp.write_json(out));
+        }
+        json.member_some("category", self.category.as_deref());
+        json.member_some("message", self.message.as_deref());
+        json.member_some("level", self.level.map(Level::as_str));
         if !self.data.is_empty() {
             json.key("data");
             json.raw_value(|out| write_object(out, &self.data));
         }
         json.end_object();
-    }
-}
-
-impl Frame<'_> {
-    /// The same frame, owning its strings.
-    #[must_use]
-    pub fn into_owned(self) -> Frame<'static> {
-        Frame {
-            filename: owned::some(self.filename),
-            abs_path: owned::some(self.abs_path),
-            function: owned::some(self.function),
-            module: owned::some(self.module),
-            lineno: self.lineno,
-            colno: self.colno,
-            in_app: self.in_app,
-            context_line: owned::some(self.context_line),
-        }
-    }
-
-    fn write(&self, json: &mut JsonWriter<'_>) {
-        json.begin_object();
-        json.member_some("filename", self.filename.as_deref());
-        json.member_some("abs_path", self.abs_path.as_deref());
-        json.member_some("function", self.function.as_deref());
-        json.member_some("module", self.module.as_deref());
-        write_number(json, "lineno", self.lineno);
-        write_number(json, "colno", self.colno);
-        write_flag(json, "in_app", self.in_app);
-        json.member_some("context_line", self.context_line.as_deref());
-        json.end_object();
-    }
-}
-
-fn write_flag(json: &mut JsonWriter<'_>, key: &str, flag: Option<bool>) {
-    if let Some(flag) = flag {
-        json.key(key);
-        json.boolean(flag);
-    }
-}
-
-fn write_number(json: &mut JsonWriter<'_>, key: &str, number: Option<u32>) {
-    if let Some(number) = number {
-        json.key(key);
-        json.unsigned(number.into());
     }
 }
 
@@ -327,6 +210,7 @@ impl<'de> Deserialize<'de> for ErrorEvent<'_> {
             timestamp: read.timestamp,
             level: read.level.unwrap_or(Level::Error),
             exceptions: read.exception,
+            breadcrumbs: read.breadcrumbs,
             fingerprint: read.fingerprint,
             transaction: read.transaction,
             trace_id: trace.trace_id,
@@ -355,6 +239,8 @@ struct ReadErrorEvent {
     level: Option<Level>,
     #[serde(default, deserialize_with = "lenient::values")]
     exception: Vec<Exception<'static>>,
+    #[serde(default, deserialize_with = "lenient::readable_values")]
+    breadcrumbs: Vec<Breadcrumb<'static>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     fingerprint: Vec<Cow<'static, str>>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -373,15 +259,4 @@ struct ReadErrorEvent {
     sdk: Option<SdkInfo>,
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     platform: Cow<'static, str>,
-}
-
-fn read_frames<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Frame<'a>>, D::Error> {
-    #[derive(Deserialize)]
-    struct Stacktrace<'a> {
-        #[serde(default = "Vec::new", deserialize_with = "lenient::default")]
-        frames: Vec<Frame<'a>>,
-    }
-
-    let stacktrace: Option<Stacktrace<'a>> = Option::deserialize(deserializer)?;
-    Ok(stacktrace.map(|stacktrace| stacktrace.frames).unwrap_or_default())
 }

@@ -3,7 +3,10 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{AttributeValue, Value};
 
@@ -88,6 +91,45 @@ pub(super) fn values<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserialize
         None => Vec::new(),
     };
     Ok(values.into_iter().flatten().collect())
+}
+
+/// As [`values`], but what can't be read is left out instead of costing the rest.
+pub(super) fn readable_values<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Values<T> {
+        Wrapped { values: Vec<Readable<T>> },
+        List(Vec<Readable<T>>),
+        Other(IgnoredAny),
+    }
+
+    let (Values::Wrapped { values } | Values::List(values)) = Values::deserialize(deserializer)? else {
+        return Ok(Vec::new());
+    };
+    Ok(values.into_iter().filter_map(Readable::read).collect())
+}
+
+/// What can be read; anything else is `None`.
+pub(super) fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Readable::deserialize(deserializer)?.read())
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Readable<T> {
+    Read(T),
+    Other(IgnoredAny),
+}
+
+impl<T> Readable<T> {
+    fn read(self) -> Option<T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {

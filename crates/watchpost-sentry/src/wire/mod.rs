@@ -13,6 +13,7 @@ mod dsn;
 mod envelope;
 mod error_event;
 mod event_part;
+mod exception;
 mod id;
 pub mod json;
 mod lenient;
@@ -32,7 +33,8 @@ pub use self::{
     dsc::DynamicSamplingContext,
     dsn::{Dsn, DsnError, Scheme},
     envelope::{Envelope, EnvelopeHeader, EnvelopeItems, ItemKind, SdkInfo},
-    error_event::{ErrorEvent, Exception, Frame, Mechanism},
+    error_event::{Breadcrumb, ErrorEvent},
+    exception::{Exception, Frame, Mechanism},
     id::{EventId, ParseIdError, SpanId, TraceId},
     log::{Log, LogLevel},
     name::UnknownName,

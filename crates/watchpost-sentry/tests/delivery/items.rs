@@ -66,6 +66,7 @@ pub(crate) fn error(number: u64) -> ErrorEvent<'static> {
         timestamp: Timestamp::now(),
         level: Level::Error,
         exceptions: vec![Exception { ty: "ToolCallError".into(), value: "it failed".into(), ..Exception::default() }],
+        breadcrumbs: Vec::new(),
         fingerprint: Vec::new(),
         transaction: None,
         trace_id: TraceId([7; 16]),

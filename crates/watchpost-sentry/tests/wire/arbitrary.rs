@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use proptest::{collection, option, prelude::*, sample};
 use watchpost_sentry::wire::{
-    Attribute, AttributeValue, Attributes, Category, ClientReport, DiscardReason, DiscardedItems,
+    Attribute, AttributeValue, Attributes, Breadcrumb, Category, ClientReport, DiscardReason, DiscardedItems,
     DynamicSamplingContext, ErrorEvent, EventId, Exception, Frame, Level, Log, LogLevel, Mechanism, SdkInfo, Span,
     SpanId, SpanLink, SpanStatus, SpanV2, SpanV2Status, Timestamp, TraceId, Transaction, TransactionSource, User,
     Value,
@@ -246,17 +246,26 @@ fn exception() -> impl Strategy<Value = Exception<'static>> {
         .prop_map(|(ty, value, module, mechanism, frames)| Exception { ty, value, module, mechanism, frames })
 }
 
+fn breadcrumb() -> impl Strategy<Value = Breadcrumb<'static>> {
+    let level = option::of(sample::select(Level::ALL));
+    (option::of(timestamp()), option::of(text()), option::of(text()), level, members()).prop_map(
+        |(timestamp, category, message, level, data)| Breadcrumb { timestamp, category, message, level, data },
+    )
+}
+
 pub(crate) fn error_event() -> impl Strategy<Value = ErrorEvent<'static>> {
     let ids = (event_id(), trace_id(), span_id(), option::of(span_id()));
     let kind = (timestamp(), sample::select(Level::ALL), option::of(filled()), option::of(filled()), filled());
-    let content = (collection::vec(exception(), 0..3), collection::vec(text(), 0..3), option::of(status()));
+    let happened = (collection::vec(exception(), 0..3), collection::vec(breadcrumb(), 0..3));
+    let content = (happened, collection::vec(text(), 0..3), option::of(status()));
     let maps = (contexts(), tags(), members());
     let around = (user(), option::of(text()), option::of(text()), option::of(sdk()));
     (ids, kind, content, maps, around).prop_map(|(ids, kind, content, maps, around)| ErrorEvent {
         event_id: ids.0,
         timestamp: kind.0,
         level: kind.1,
-        exceptions: content.0,
+        exceptions: content.0.0,
+        breadcrumbs: content.0.1,
         fingerprint: content.1,
         transaction: kind.2,
         trace_id: ids.1,

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use watchpost_sentry::wire::{
-    Attributes, Category, ClientReport, DiscardReason, DiscardedItems, DynamicSamplingContext, ErrorEvent, EventId,
-    Exception, Frame, Level, Log, LogLevel, Mechanism, SdkInfo, Span, SpanId, SpanLink, SpanStatus, SpanV2,
+    Attributes, Breadcrumb, Category, ClientReport, DiscardReason, DiscardedItems, DynamicSamplingContext, ErrorEvent,
+    EventId, Exception, Frame, Level, Log, LogLevel, Mechanism, SdkInfo, Span, SpanId, SpanLink, SpanStatus, SpanV2,
     SpanV2Status, Timestamp, TraceId, Transaction, TransactionSource, User, Value,
     json::{MAX_DEPTH, TOO_DEEP},
 };
@@ -93,6 +93,7 @@ pub(crate) fn error_event() -> ErrorEvent<'static> {
         timestamp: END,
         level: Level::Error,
         exceptions: Vec::new(),
+        breadcrumbs: Vec::new(),
         fingerprint: Vec::new(),
         transaction: None,
         trace_id: TRACE,
@@ -293,6 +294,16 @@ fn an_error_event_carries_exceptions_mechanism_and_frames() {
     };
     let event = ErrorEvent {
         exceptions: vec![exception],
+        breadcrumbs: vec![
+            Breadcrumb {
+                timestamp: Some(START),
+                category: Some("agent.signal".into()),
+                message: Some("handed over".into()),
+                level: Some(Level::Warning),
+                data: vec![("to".into(), "billing".into())],
+            },
+            Breadcrumb::default(),
+        ],
         fingerprint: vec!["{{ default }}".into(), "search".into()],
         transaction: Some("MCP tools/call: search".into()),
         parent_span_id: Some(PARENT),
@@ -310,6 +321,16 @@ fn an_error_event_carries_exceptions_mechanism_and_frames() {
             "platform": "other",
             "transaction": "MCP tools/call: search",
             "fingerprint": ["{{ default }}", "search"],
+            "breadcrumbs": {"values": [
+                {
+                    "timestamp": 1_700_000_000.25,
+                    "category": "agent.signal",
+                    "message": "handed over",
+                    "level": "warning",
+                    "data": {"to": "billing"},
+                },
+                {},
+            ]},
             "contexts": {"trace": {
                 "trace_id": "abababababababababababababababab",
                 "span_id": "cdcdcdcdcdcdcdcd",

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use serde_json::json;
 use watchpost_sentry::wire::{
-    Category, ClientReport, DiscardReason, DiscardedItems, DynamicSamplingContext, ErrorEvent, Exception, Log,
-    LogLevel, SdkInfo, Span, SpanId, SpanV2, Timestamp, TraceId, Transaction, User, Value,
+    Breadcrumb, Category, ClientReport, DiscardReason, DiscardedItems, DynamicSamplingContext, ErrorEvent, Exception,
+    Log, LogLevel, SdkInfo, Span, SpanId, SpanV2, Timestamp, TraceId, Transaction, User, Value,
 };
 
 use crate::{
@@ -29,13 +29,14 @@ fn what_other_sdks_write_is_understood() {
         "contexts": {"trace": {"trace_id": "nonsense", "status": "weird"}, "os": null},
         "fingerprint": "one",
         "sdk": {"name": "sentry.javascript.node", "version": "10.0.0", "packages": []},
-        "breadcrumbs": [{"message": "unknown to us"}],
+        "breadcrumbs": [{"message": "clicked", "type": "ui", "level": "loud", "timestamp": "never"}, null],
     }))
     .unwrap();
     let expected = ErrorEvent {
         exceptions: vec![Exception { ty: "Error".into(), ..Exception::default() }],
         tags: vec![("a".into(), "1".into())],
         user: Some(User { id: Some("7".into()), ..User::default() }),
+        breadcrumbs: vec![Breadcrumb { message: Some("clicked".into()), ..Breadcrumb::default() }],
         fingerprint: vec!["one".into()],
         sdk: Some(SdkInfo { name: "sentry.javascript.node".into(), version: "10.0.0".into() }),
         platform: "node".into(),

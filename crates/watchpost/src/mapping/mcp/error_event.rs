@@ -59,6 +59,7 @@ pub(super) fn error_event<'a>(event: &'a McpEvent, settings: &'a Settings, ident
         timestamp: event.timestamp,
         level: Level::Error,
         exceptions: exceptions(event, error),
+        breadcrumbs: Vec::new(),
         fingerprint: fingerprint(event, error),
         transaction: Some(name(event)),
         trace_id: identity.trace_id,
