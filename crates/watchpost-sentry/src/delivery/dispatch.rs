@@ -192,10 +192,21 @@ impl State {
                 continue;
             }
             self.notify_limit(lane, now, effects);
-            while let Some(parcel) = self.queues.pop_oldest(lane) {
+            while let Some(mut parcel) = self.queues.pop_oldest(lane) {
+                self.save_streamed(&mut parcel, now, effects);
                 self.drop_parcel(&parcel, DropReason::RatelimitBackoff);
                 effects.garbage.push(parcel);
             }
+        }
+    }
+
+    /// The spans beside a transaction that must not be sent may be sent alone, unless they are limited too.
+    fn save_streamed(&mut self, parcel: &mut Parcel, now: Instant, effects: &mut Effects) {
+        if self.rate_limits.blocked_until(Lane::Span, now).is_none()
+            && let Some(spans) = parcel.take_streamed()
+        {
+            self.make_room(Lane::Span, spans.footprint(), effects);
+            self.requeue(spans);
         }
     }
 

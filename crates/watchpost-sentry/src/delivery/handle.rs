@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     config::DeliveryConfig,
+    encoded::{EncodedSpans, EncodedTransaction},
     error::DeliveryError,
     http::Target,
     lane::Lane,
@@ -80,6 +81,24 @@ impl Delivery {
         let spans = transaction.spans.len() as u64 + 1;
         let json = encode(|out| transaction.write_json(out), <[u8]>::to_vec);
         self.single(Parcel::single(Lane::Transaction, transaction.event_id, trace, json, spans));
+    }
+
+    /// Hands over a transaction that is encoded already, and the v2 spans that travel in its envelope, with their trace's
+    /// sampling context. They are sent at once. Without a context there can be no spans beside it: Sentry would reject them,
+    /// so they are dropped as [`Invalid`](super::DropReason::Invalid).
+    pub fn encoded_transaction(&self, mut transaction: EncodedTransaction, trace: Option<&DynamicSamplingContext<'_>>) {
+        if trace.is_none() && !transaction.streamed.is_empty() {
+            let streamed = std::mem::take(&mut transaction.streamed);
+            self.discard(DiscardReason::Invalid, Category::Span, streamed.len() as u64);
+        }
+        self.single(Parcel::transaction(transaction, trace));
+    }
+
+    /// Hands over a container of v2 spans that are encoded already, all of the sampling context's trace. It is sent at once.
+    pub fn encoded_spans(&self, spans: EncodedSpans, trace: &DynamicSamplingContext<'_>) {
+        if !spans.is_empty() {
+            self.single(Parcel::spans(spans, Box::new(trace.clone().into_owned())));
+        }
     }
 
     /// Hands over an error event, with its trace's sampling context if it has one. It is sent at once, ahead

@@ -57,15 +57,33 @@ pub(super) struct Load {
     pub(super) items: u64,
     /// The bytes of their JSON.
     pub(super) bytes: u64,
-    /// The spans a transaction carries, its root included; 0 in the other lanes.
+    /// The spans inside a transaction, its root included; 0 in the other lanes.
     pub(super) spans: u64,
+    /// The spans beside a transaction, in the same envelope; 0 in the other lanes.
+    pub(super) streamed: u64,
 }
 
 impl Load {
+    /// A load without spans.
+    pub(super) const fn new(lane: Lane, items: u64, bytes: u64) -> Self {
+        Self { lane, items, bytes, spans: 0, streamed: 0 }
+    }
+
     /// What Sentry's client reports count for this load: a transaction counts its spans, logs count their bytes.
     pub(super) fn categories(&self) -> impl Iterator<Item = (Category, u64)> {
         let second = match self.lane {
-            Lane::Transaction => Some((Category::Span, self.spans)),
+            Lane::Transaction => Some((Category::Span, self.spans + self.streamed)),
+            Lane::Log => Some((Category::LogByte, self.bytes)),
+            Lane::Error | Lane::Span => None,
+        };
+        std::iter::once((self.lane.category(), self.items)).chain(second)
+    }
+
+    /// What the tallies count: items, and the bytes of logs. The spans inside a transaction are counted in client reports
+    /// only, or the sums over categories would count a transaction several times; those beside it are items of their own.
+    pub(super) fn tallied(&self) -> impl Iterator<Item = (Category, u64)> {
+        let second = match self.lane {
+            Lane::Transaction => Some((Category::Span, self.streamed)),
             Lane::Log => Some((Category::LogByte, self.bytes)),
             Lane::Error | Lane::Span => None,
         };

@@ -22,7 +22,7 @@ impl Ledger {
     }
 
     pub(super) fn accept(&mut self, load: &Load) {
-        for (category, quantity) in tallied(load) {
+        for (category, quantity) in load.tallied() {
             let tally = self.outcome.tally_mut(category);
             tally.accepted += quantity;
             tally.held += quantity;
@@ -30,7 +30,7 @@ impl Ledger {
     }
 
     pub(super) fn send(&mut self, load: &Load) {
-        for (category, quantity) in tallied(load) {
+        for (category, quantity) in load.tallied() {
             let tally = self.outcome.tally_mut(category);
             tally.held -= quantity;
             tally.sent += quantity;
@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     pub(super) fn drop_held(&mut self, load: &Load, reason: DropReason) {
-        for (category, quantity) in tallied(load) {
+        for (category, quantity) in load.tallied() {
             let tally = self.outcome.tally_mut(category);
             tally.held -= quantity;
             tally.count_dropped(reason, quantity);
@@ -84,12 +84,6 @@ impl Ledger {
             self.unreported.add(items.reason.into(), items.category, items.quantity);
         }
     }
-}
-
-/// What the tallies count for a load: its items, and the bytes of logs. The spans inside a transaction are counted in
-/// client reports only, or the sums over categories would count a transaction several times.
-fn tallied(load: &Load) -> impl Iterator<Item = (Category, u64)> {
-    load.categories().filter(move |(category, _)| *category == load.lane.category() || *category == Category::LogByte)
 }
 
 /// Drops by reason and category that no client report has carried yet.
@@ -139,7 +133,7 @@ mod tests {
     #[test]
     fn a_dropped_transaction_is_reported_with_its_spans_and_tallied_once() {
         let mut ledger = Ledger::new(true);
-        let load = Load { lane: Lane::Transaction, items: 1, bytes: 900, spans: 4 };
+        let load = Load { spans: 4, ..Load::new(Lane::Transaction, 1, 900) };
         ledger.accept(&load);
         ledger.drop_held(&load, DropReason::NetworkError);
         let reason = DiscardReason::NetworkError;
@@ -154,9 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn spans_beside_a_transaction_are_items_of_their_own() {
+        let mut ledger = Ledger::new(true);
+        let load = Load { spans: 2, streamed: 3, ..Load::new(Lane::Transaction, 1, 900) };
+        ledger.accept(&load);
+        ledger.drop_held(&load, DropReason::NetworkError);
+        let quantities: Vec<_> =
+            ledger.take_unreported().iter().map(|items| (items.category, items.quantity)).collect();
+        assert_eq!(quantities, [(Category::Transaction, 1), (Category::Span, 5)]);
+        assert_eq!((ledger.outcome().accepted(), ledger.outcome().tally(Category::Span).dropped()), (4, 3));
+    }
+
+    #[test]
     fn dropped_logs_are_reported_in_items_and_in_bytes() {
         let mut ledger = Ledger::new(true);
-        let load = Load { lane: Lane::Log, items: 3, bytes: 700, spans: 0 };
+        let load = Load::new(Lane::Log, 3, 700);
         ledger.accept(&load);
         ledger.drop_held(&load, DropReason::QueueOverflow);
         let reason = DiscardReason::QueueOverflow;
@@ -185,7 +191,7 @@ mod tests {
     #[test]
     fn what_sentry_counted_itself_is_not_reported() {
         let mut ledger = Ledger::new(true);
-        let load = Load { lane: Lane::Error, items: 1, bytes: 10, spans: 0 };
+        let load = Load::new(Lane::Error, 1, 10);
         ledger.accept(&load);
         ledger.drop_held(&load, DropReason::RateLimited);
         assert!(!ledger.has_unreported());

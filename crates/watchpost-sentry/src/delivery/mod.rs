@@ -2,7 +2,7 @@
 //! bounded memory, and with an exact account of what became of everything.
 //!
 //! ```text
-//! log(), transaction(), error(), spans()      any thread
+//! log(), transaction(), error(), spans(), …    any thread
 //!        │ encode (handle)
 //!        ▼
 //!   State: batch ─> queue ─────────┐          under one lock, without clock or I/O
@@ -41,6 +41,7 @@ mod compress;
 mod config;
 mod connect;
 mod dispatch;
+mod encoded;
 mod error;
 mod handle;
 mod http;
@@ -58,6 +59,7 @@ mod worker;
 pub use self::{
     compress::Compression,
     config::{BufferLimits, DeliveryConfig},
+    encoded::{EncodedSpans, EncodedTransaction},
     error::DeliveryError,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},

@@ -71,7 +71,7 @@ pub(super) const CATEGORIES: usize = Category::ALL.len();
 
 impl Outcome {
     /// One category's figures. Those of [`Category::LogByte`] are in bytes of JSON. Those of [`Category::Span`] count
-    /// spans sent on their own, not the spans inside transactions.
+    /// spans that are items of their own, not the spans inside transactions.
     #[must_use]
     pub fn tally(&self, category: Category) -> &Tally {
         &self.tallies[category as usize]

@@ -6,7 +6,10 @@ use crate::wire::{
     Timestamp,
 };
 
-use super::lane::{Lane, Load};
+use super::{
+    encoded::{EncodedSpans, EncodedTransaction},
+    lane::{Lane, Load},
+};
 
 /// One error, one transaction, or one batch of logs or spans.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(super) struct Parcel {
     pub(super) payload: Vec<u8>,
     /// Where each item of a batch ends in the payload. Empty if this is no batch.
     pub(super) ends: Vec<u32>,
+    /// The spans that travel beside a transaction.
+    pub(super) streamed: EncodedSpans,
     /// The flush this parcel belongs to.
     pub(super) epoch: u64,
     /// How often it was sent without success.
@@ -35,7 +40,7 @@ pub(super) const OVERHEAD: usize = 256;
 pub(super) const TRACE_OVERHEAD: usize = 384;
 
 impl Parcel {
-    /// An error event or a transaction. `spans` counts a transaction's spans, its root included.
+    /// An error event, or a transaction with so many spans in it.
     pub(super) fn single(
         lane: Lane,
         event_id: EventId,
@@ -43,16 +48,23 @@ impl Parcel {
         payload: Vec<u8>,
         spans: u64,
     ) -> Self {
-        Self {
-            load: Load { lane, items: 1, bytes: payload.len() as u64, spans },
-            event_id: Some(event_id),
-            trace: trace.map(|trace| Box::new(trace.clone().into_owned())),
-            payload,
-            ends: Vec::new(),
-            epoch: 0,
-            attempts: 0,
-            halved: false,
-        }
+        let load = Load { spans, ..Load::new(lane, 1, payload.len() as u64) };
+        Self::new(load, Some(event_id), trace.map(|trace| Box::new(trace.clone().into_owned())), payload)
+    }
+
+    /// A transaction, and the spans beside it.
+    pub(super) fn transaction(transaction: EncodedTransaction, trace: Option<&DynamicSamplingContext<'_>>) -> Self {
+        let EncodedTransaction { event_id, json, spans, streamed } = transaction;
+        let mut parcel = Self::single(Lane::Transaction, event_id, trace, json, spans);
+        parcel.load.bytes += streamed.bytes() as u64;
+        parcel.load.streamed = streamed.len() as u64;
+        parcel.streamed = streamed;
+        parcel
+    }
+
+    /// A container of spans.
+    pub(super) fn spans(spans: EncodedSpans, trace: Box<DynamicSamplingContext<'static>>) -> Self {
+        Self::batch(Lane::Span, Some(trace), spans.payload, spans.ends)
     }
 
     /// A batch of logs or spans.
@@ -64,14 +76,25 @@ impl Parcel {
     ) -> Self {
         let commas = ends.len().saturating_sub(1);
         let bytes = (payload.len() - commas) as u64;
-        let load = Load { lane, items: ends.len() as u64, bytes, spans: 0 };
-        Self { load, event_id: None, trace, payload, ends, epoch: 0, attempts: 0, halved: false }
+        let load = Load::new(lane, ends.len() as u64, bytes);
+        Self { ends, ..Self::new(load, None, trace, payload) }
+    }
+
+    fn new(
+        load: Load,
+        event_id: Option<EventId>,
+        trace: Option<Box<DynamicSamplingContext<'static>>>,
+        payload: Vec<u8>,
+    ) -> Self {
+        let (ends, streamed) = (Vec::new(), EncodedSpans::new());
+        Self { load, event_id, trace, payload, ends, streamed, epoch: 0, attempts: 0, halved: false }
     }
 
     /// The memory it takes, for the bounds.
     pub(super) fn footprint(&self) -> usize {
         let trace = if self.trace.is_some() { TRACE_OVERHEAD } else { 0 };
-        self.payload.len() + self.ends.len() * size_of::<u32>() + trace + OVERHEAD
+        let spans = self.streamed.bytes() + self.streamed.len() * size_of::<u32>();
+        self.payload.len() + self.ends.len() * size_of::<u32>() + spans + trace + OVERHEAD
     }
 
     /// Its name in diagnostics.
@@ -83,9 +106,33 @@ impl Parcel {
         }
     }
 
-    /// Two halves of a batch that Sentry found too large; `None` for what cannot be cut, or was cut before.
+    /// Takes away the spans beside a transaction, as a parcel of their own.
+    pub(super) fn take_streamed(&mut self) -> Option<Self> {
+        if self.streamed.is_empty() {
+            return None;
+        }
+        let mut spans = Self::spans(std::mem::take(&mut self.streamed), self.trace.clone()?);
+        spans.epoch = self.epoch;
+        self.load.streamed = 0;
+        self.load.bytes = self.payload.len() as u64;
+        Some(spans)
+    }
+
+    /// Two halves of what Sentry found too large: of a batch, or a transaction and the spans beside it. `None` for what cannot
+    /// be cut, or was cut before.
     pub(super) fn halve(&mut self) -> Option<(Self, Self)> {
-        if self.halved || self.ends.len() < 2 {
+        if self.halved {
+            return None;
+        }
+        if let Some(mut spans) = self.take_streamed() {
+            let mut transaction =
+                Self::new(self.load, self.event_id, self.trace.take(), std::mem::take(&mut self.payload));
+            transaction.epoch = self.epoch;
+            transaction.halved = true;
+            spans.halved = true;
+            return Some((transaction, spans));
+        }
+        if self.ends.len() < 2 {
             return None;
         }
         let mut first = std::mem::take(&mut self.ends);
@@ -108,7 +155,12 @@ impl Parcel {
     fn append_to(&self, envelope: &mut Envelope) {
         match self.load.lane {
             Lane::Error => envelope.push_item(ItemKind::Event, &self.payload),
-            Lane::Transaction => envelope.push_item(ItemKind::Transaction, &self.payload),
+            Lane::Transaction => {
+                envelope.push_item(ItemKind::Transaction, &self.payload);
+                if !self.streamed.is_empty() {
+                    envelope.push_container(ItemKind::Span, self.streamed.len(), &self.streamed.payload);
+                }
+            }
             Lane::Span => envelope.push_container(ItemKind::Span, self.ends.len(), &self.payload),
             Lane::Log => envelope.push_container(ItemKind::Log, self.ends.len(), &self.payload),
         }
@@ -140,6 +192,7 @@ pub(super) fn write_envelope(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::TraceId;
 
     fn logs(items: &[&str]) -> Parcel {
         let (mut payload, mut ends) = (Vec::new(), Vec::new());
@@ -180,7 +233,38 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_is_halved_into_itself_and_the_spans_beside_it() {
+        let mut streamed = EncodedSpans::new();
+        streamed.push(b"{}");
+        streamed.push(b"{\"a\":1}");
+        let trace = DynamicSamplingContext {
+            trace_id: TraceId([1; 16]),
+            public_key: "key".into(),
+            sample_rate: None,
+            sample_rand: None,
+            sampled: None,
+            release: None,
+            environment: None,
+            transaction: None,
+            org_id: None,
+        };
+        let transaction =
+            EncodedTransaction { event_id: EventId([1; 16]), json: b"{\"t\":1}".to_vec(), spans: 4, streamed };
+        let mut whole = Parcel::transaction(transaction, Some(&trace));
+        whole.epoch = 7;
+        let load = whole.load;
+        assert_eq!((load.spans, load.streamed), (4, 2));
+        let (transaction, spans) = whole.halve().unwrap();
+        assert_eq!((&*transaction.payload, &*spans.payload), (&b"{\"t\":1}"[..], &b"{},{\"a\":1}"[..]));
+        assert_eq!(transaction.load, Load { spans: 4, ..Load::new(Lane::Transaction, 1, 7) });
+        assert_eq!(spans.load, Load::new(Lane::Span, 2, 9));
+        assert_eq!((transaction.event_id, spans.event_id), (Some(EventId([1; 16])), None));
+        assert_eq!(spans.trace.unwrap().trace_id, trace.trace_id);
+        assert!((transaction.epoch, spans.epoch) == (7, 7) && transaction.halved && spans.halved);
+    }
+
+    #[test]
     fn the_load_of_a_batch_counts_the_items_without_the_commas() {
-        assert_eq!(logs(&["{}", "{}", "{}"]).load, Load { lane: Lane::Log, items: 3, bytes: 6, spans: 0 });
+        assert_eq!(logs(&["{}", "{}", "{}"]).load, Load::new(Lane::Log, 3, 6));
     }
 }

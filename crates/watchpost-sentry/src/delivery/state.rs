@@ -96,7 +96,7 @@ impl State {
 
     /// Takes one log's JSON. Hot: with room in the buffer and the batch not full this is a copy and some additions.
     pub(super) fn log(&mut self, json: &[u8], now: impl Fn() -> Instant, effects: &mut Effects) {
-        let load = Load { lane: Lane::Log, items: 1, bytes: json.len() as u64, spans: 0 };
+        let load = Load::new(Lane::Log, 1, json.len() as u64);
         if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
             let opens = self.logs.due().is_none();
             let sealed = self.logs.push(json, now);
@@ -116,7 +116,7 @@ impl State {
         now: impl Fn() -> Instant,
         effects: &mut Effects,
     ) {
-        let load = Load { lane: Lane::Span, items: 1, bytes: json.len() as u64, spans: 0 };
+        let load = Load::new(Lane::Span, 1, json.len() as u64);
         if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
             let sealed = self.spans.push(json, ends_segment, context, now);
             self.queue(sealed, effects);
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Takes an error event or a transaction.
+    /// Takes what is sealed already: an error event, a transaction, a container of spans.
     pub(super) fn single(&mut self, parcel: Parcel, now: impl Fn() -> Instant, effects: &mut Effects) {
         if self.admit(&parcel.load, parcel.footprint(), now, effects) {
             self.queue([Some(parcel), None], effects);
@@ -141,7 +141,7 @@ impl State {
 
     /// Counts a transaction of so many spans that the caller dropped itself.
     pub(super) fn discard_transaction(&mut self, reason: DropReason, spans: u64, effects: &mut Effects) {
-        let load = Load { lane: Lane::Transaction, items: 1, bytes: 0, spans };
+        let load = Load { spans, ..Load::new(Lane::Transaction, 1, 0) };
         self.ledger.accept(&load);
         self.ledger.drop_held(&load, reason);
         self.call_worker_to_report(effects);
@@ -265,6 +265,12 @@ impl State {
                 effects.wake = true;
             }
         }
+    }
+
+    /// Puts in a part of a parcel, which stays in that parcel's flush.
+    pub(super) fn requeue(&mut self, part: Parcel) {
+        *self.pending.entry(part.epoch).or_default() += 1;
+        self.queues.push(part);
     }
 
     /// Puts two halves in the place of one parcel.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use watchpost_sentry::{
-    delivery::{Compression, Delivery, DeliveryConfig, DropReason},
+    delivery::{Compression, Delivery, DeliveryConfig, DropReason, EncodedSpans, EncodedTransaction},
     wire::{Category, EventId, Timestamp},
 };
 
@@ -52,6 +52,45 @@ fn each_transaction_is_an_envelope_of_its_own() {
     ids.sort_unstable();
     assert_eq!(ids, (1..=10_u128).map(|id| EventId(id.to_be_bytes())).collect::<Vec<_>>());
     assert_eq!(sink.items()["transaction"], 10);
+}
+
+#[test]
+fn spans_beside_a_transaction_travel_in_its_envelope_and_are_counted_as_items() {
+    let sink = Sink::ok();
+    let delivery = start(&sink.dsn());
+    let mut encoded = EncodedTransaction { event_id: EventId([9; 16]), spans: 1, ..EncodedTransaction::default() };
+    transaction(8).write_json(&mut encoded.json);
+    encoded.streamed.push_span(&span(7, 1, false));
+    encoded.streamed.push_span(&span(7, 2, false));
+    delivery.encoded_transaction(encoded.clone(), Some(&context(7)));
+    // Without a trace header Sentry would reject the spans.
+    delivery.encoded_transaction(encoded, None);
+    let mut alone = EncodedSpans::new();
+    alone.push_span(&span(7, 3, false));
+    delivery.encoded_spans(alone, &context(7));
+    delivery.encoded_spans(EncodedSpans::new(), &context(7));
+
+    let outcome = delivery.flush(LONG);
+    assert!(outcome.complete, "{outcome}");
+    let mut envelopes: Vec<Vec<_>> = sink
+        .received()
+        .iter()
+        .map(|request| request.items().into_iter().map(|item| (item.ty, item.item_count)).collect())
+        .collect();
+    envelopes.sort();
+    envelopes.iter_mut().for_each(|items| items.retain(|(ty, _)| ty != "client_report"));
+    let item = |ty: &str, count| (ty.to_owned(), count);
+    assert_eq!(
+        envelopes,
+        [
+            vec![item("span", Some(1))],
+            vec![item("transaction", None)],
+            vec![item("transaction", None), item("span", Some(2))],
+        ]
+    );
+    let spans = outcome.tally(Category::Span);
+    assert_eq!((spans.accepted, spans.sent, spans.dropped_by(DropReason::Invalid)), (5, 3, 2));
+    assert_eq!(outcome.tally(Category::Transaction).sent, 2);
 }
 
 #[test]

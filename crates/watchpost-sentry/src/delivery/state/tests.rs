@@ -14,6 +14,7 @@ use crate::{
         answer::{Answer, Response},
         batch::MAX_AGE,
         dispatch::Shipment,
+        encoded::{EncodedSpans, EncodedTransaction},
     },
     wire::{DiscardedItems, EventId, TraceId},
 };
@@ -74,20 +75,19 @@ impl World {
         self.act(|state, now, effects| state.single(parcel, || now, effects));
     }
 
+    /// A transaction with so many spans beside it; the answer is the ticket of a flush that begins after it was queued.
+    fn hybrid(&mut self, spans: usize) -> u64 {
+        let mut streamed = EncodedSpans::new();
+        (0..spans).for_each(|_| streamed.push(b"{}"));
+        let transaction = EncodedTransaction { event_id: EventId([2; 16]), json: b"{}".to_vec(), spans: 1, streamed };
+        let parcel = Parcel::transaction(transaction, Some(&context(1)));
+        self.act(|state, now, effects| state.single(parcel, || now, effects));
+        self.flush()
+    }
+
     fn span(&mut self, trace: u8, bytes: usize, ends_segment: bool) {
         let json = vec![b'x'; bytes];
-        let context = DynamicSamplingContext {
-            trace_id: TraceId([trace; 16]),
-            public_key: "key".into(),
-            sample_rate: None,
-            sample_rand: None,
-            sampled: None,
-            release: None,
-            environment: None,
-            transaction: None,
-            org_id: None,
-        };
-        self.act(|state, now, effects| state.span(&json, ends_segment, &context, || now, effects));
+        self.act(|state, now, effects| state.span(&json, ends_segment, &context(trace), || now, effects));
     }
 
     fn flush(&mut self) -> u64 {
@@ -154,4 +154,18 @@ fn limited(status: u16, rate_limits: &str) -> Answer {
 
 fn unreachable_sentry() -> Answer {
     Answer::Failed("connection refused".to_owned())
+}
+
+fn context(trace: u8) -> DynamicSamplingContext<'static> {
+    DynamicSamplingContext {
+        trace_id: TraceId([trace; 16]),
+        public_key: "key".into(),
+        sample_rate: None,
+        sample_rand: None,
+        sampled: None,
+        release: None,
+        environment: None,
+        transaction: None,
+        org_id: None,
+    }
 }

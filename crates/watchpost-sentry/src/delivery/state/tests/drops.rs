@@ -42,6 +42,28 @@ fn what_is_limited_is_dropped_and_reported_and_the_rest_goes_on() {
 }
 
 #[test]
+fn spans_beside_a_limited_transaction_are_sent_alone() {
+    let mut world = World::roomy();
+    world.single(Lane::Transaction, 10);
+    world.answer(0, limited(200, "60:transaction:org"));
+    let ticket = world.hybrid(2);
+    assert!(!world.state.is_delivered(ticket), "the spans are in the flush of their transaction");
+    world.answer_all(ok);
+    assert!(world.state.is_delivered(ticket));
+    let outcome = world.outcome();
+    assert_eq!((outcome.tally(Category::Transaction).sent, outcome.tally(Category::Transaction).dropped()), (1, 1));
+    assert_eq!((outcome.tally(Category::Span).sent, outcome.tally(Category::Span).dropped()), (2, 0));
+    let counted: Vec<_> = world.reported.iter().map(|items| (items.category, items.quantity)).collect();
+    assert_eq!(counted, [(Category::Transaction, 1), (Category::Span, 1)]);
+
+    world.answer_all(ok);
+    world.single(Lane::Error, 10);
+    world.answer(0, limited(200, "60:span:org"));
+    world.hybrid(2);
+    assert_eq!(world.outcome().tally(Category::Span).dropped_by(DropReason::RatelimitBackoff), 2);
+}
+
+#[test]
 fn a_429_drops_its_item_without_a_report_and_stops_everything_for_a_minute() {
     let mut world = World::roomy();
     world.single(Lane::Error, 10);
