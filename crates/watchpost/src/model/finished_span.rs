@@ -23,6 +23,19 @@ pub struct FinishedSpan {
     pub reports_error: bool,
     /// For a span that reports its error: the trace's event spans until then, oldest first.
     pub breadcrumbs: Vec<Arc<Breadcrumb>>,
+    /// How much content redaction kept back; nothing before it.
+    pub withheld: Withheld,
+}
+
+/// The size of the content that is not captured, which stays known when the content itself does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// Bytes of the input.
+    pub input_bytes: Option<u64>,
+    /// Bytes of the output.
+    pub output_bytes: Option<u64>,
+    /// Messages of the input.
+    pub messages: Option<u64>,
 }
 
 /// How a span came to its end.

@@ -2,8 +2,10 @@
 //! [`TracingEvent`], something that happened to an agent's [`Span`] (seed 004), and [`FinishedSpan`], what comes of it.
 
 pub mod agentcat;
+mod attribute;
 mod finished_span;
 mod id;
+mod json;
 mod mcp_event;
 mod payload;
 mod span_attributes;
@@ -11,11 +13,13 @@ mod span_type;
 mod stray_output;
 mod trace_parent;
 mod tracing_event;
+mod usage_stats;
 
 pub(crate) use self::{id::derive_id, stray_output::FIRST_LINE_BYTES};
 
 pub use self::{
-    finished_span::{AgentIdentity, Breadcrumb, FinishedSpan, Gathered, GatheredToolCall, SpanCompletion},
+    attribute::{AttributeMut, AttributeRef},
+    finished_span::{AgentIdentity, Breadcrumb, FinishedSpan, Gathered, GatheredToolCall, SpanCompletion, Withheld},
     id::{derive_session_id, event_id, ksuid, session_id},
     mcp_event::{
         Actor, Completion, ContentBlock, Direction, ErrorInfo, ErrorKind, Implementation, McpEvent, StackFrame,
@@ -23,11 +27,18 @@ pub use self::{
     },
     payload::Payload,
     span_attributes::{
-        AgentRunAttributes, McpServerRequestAttributes, ModelChunkAttributes, ModelGenerationAttributes,
-        ModelInferenceAttributes, ModelParameters, ModelStepAttributes, SpanAttributes, ToolCallAttributes, UsageStats,
+        AgentRunAttributes, AgentSignalAttributes, ClassifierEvaluationAttributes, GraphActionAttributes,
+        MappingAttributes, McpServerRequestAttributes, MemoryOperationAttributes, ModelChunkAttributes,
+        ModelGenerationAttributes, ModelInferenceAttributes, ModelParameters, ModelStepAttributes,
+        ProcessorRunAttributes, RagActionAttributes, RagEmbeddingAttributes, RagIngestionAttributes,
+        RagVectorOperationAttributes, ScorerRunAttributes, ScorerStepAttributes, SkillActionAttributes, SpanAttributes,
+        ToolCallAttributes, WorkflowConditionalAttributes, WorkflowConditionalEvalAttributes, WorkflowLoopAttributes,
+        WorkflowParallelAttributes, WorkflowRunAttributes, WorkflowSleepAttributes, WorkflowStepAttributes,
+        WorkflowWaitEventAttributes, WorkspaceActionAttributes,
     },
     span_type::SpanType,
     stray_output::StrayOutput,
     trace_parent::TraceParent,
     tracing_event::{Span, TracingEvent},
+    usage_stats::UsageStats,
 };

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// A JSON value: either a string, kept without quotes and escapes, or any other value, kept as its JSON.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +31,19 @@ impl Payload {
         }
         serde_json::from_str::<serde::de::IgnoredAny>(&json)?;
         Ok(Self { text: json, is_json: true })
+    }
+
+    /// A JSON value by its checked text, which is kept as it stands; `None` for a text that no Rust string can hold.
+    pub(crate) fn of_raw(json: &RawValue) -> Option<Self> {
+        let json = json.get();
+        let Some(text) = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+            return Some(Self { text: json.into(), is_json: true });
+        };
+        if text.contains('\\') {
+            serde_json::from_str::<String>(json).ok().map(Self::text)
+        } else {
+            Some(Self::text(text))
+        }
     }
 
     /// Anything that can be serialised.

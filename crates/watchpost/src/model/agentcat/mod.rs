@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use watchpost_sentry::wire::Timestamp;
 
 use self::{line::parse_object, member::Members};
-use super::{Actor, Direction, Implementation, McpEvent, Transport, derive_id};
+use super::{Actor, Direction, Implementation, McpEvent, Transport, derive_id, json::timestamp_of_number};
 
 /// What TypeScript's SDK calls the resource of an `initialize`, which has none.
 const NO_RESOURCE: &str = "Unknown Tool Name";
@@ -190,21 +190,6 @@ fn read_timestamp(event: Members<'_>) -> Result<Timestamp, ParseEventError> {
         _ => None,
     };
     timestamp.ok_or(ParseEventError::InvalidTimestamp)
-}
-
-/// A number since the Unix epoch in the unit that makes it a date of our time: seconds below 10¹¹ (the year 5138), then
-/// milli-, micro- and nanoseconds.
-fn timestamp_of_number(whole: Option<i64>, number: Option<f64>) -> Option<Timestamp> {
-    const UNITS: [(u64, i64); 3] =
-        [(100_000_000_000, 1_000_000_000), (100_000_000_000_000, 1_000_000), (100_000_000_000_000_000, 1_000)];
-    if let Some(whole) = whole {
-        let nanos = UNITS.iter().find(|(below, _)| whole.unsigned_abs() < *below).map_or(1, |(_, nanos)| *nanos);
-        return whole.checked_mul(nanos).map(Timestamp::from_nanos);
-    }
-    let number = number?;
-    #[expect(clippy::cast_precision_loss, reason = "the units are powers of ten that an f64 holds exactly")]
-    let nanos = UNITS.iter().find(|(below, _)| number.abs() < *below as f64).map_or(1.0, |(_, nanos)| *nanos as f64);
-    Timestamp::from_seconds(number * (nanos / 1e9))
 }
 
 /// A duration that is negative, not finite or too long to be one counts as unknown.
