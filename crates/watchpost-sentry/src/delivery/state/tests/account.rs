@@ -11,6 +11,7 @@ enum Event {
     Logs(usize),
     Single(Lane, usize),
     Span(u8, usize, bool),
+    Hybrid(usize),
     Discard(u64),
     Pass(u64),
     Answer(usize, u16),
@@ -21,13 +22,20 @@ enum Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let lane = prop_oneof![Just(Lane::Error), Just(Lane::Transaction)];
-    let limits = prop_oneof![Just("1:log_item:o"), Just("2:span:o"), Just("1::o"), Just("3:error;log_byte:o")];
+    let limits = prop_oneof![
+        Just("1:log_item:o"),
+        Just("2:span:o"),
+        Just("1::o"),
+        Just("3:error;log_byte:o"),
+        Just("2:transaction:o")
+    ];
     let statuses = prop_oneof![Just(200_u16), Just(200), Just(400), Just(413), Just(429), Just(500)];
     let event = prop_oneof![
         4 => (1..3_000_usize).prop_map(Event::Log),
         2 => (1..250_usize).prop_map(Event::Logs),
         3 => (lane, 1..3_000_usize).prop_map(|(lane, bytes)| Event::Single(lane, bytes)),
         3 => (0..4_u8, 1..3_000_usize, any::<bool>()).prop_map(|(trace, bytes, ends)| Event::Span(trace, bytes, ends)),
+        2 => (0..5_usize).prop_map(Event::Hybrid),
         1 => (1..9_u64).prop_map(Event::Discard),
         2 => (0..8_000_u64).prop_map(Event::Pass),
         6 => (0..8_usize, statuses).prop_map(|(place, status)| Event::Answer(place, status)),
@@ -44,6 +52,7 @@ fn count_held(world: &World) -> [u64; Category::ALL.len()] {
     let shipped = world.under_way.iter().filter_map(|shipment| shipment.parcel.as_ref());
     for parcel in world.state.queues.parcels().chain(shipped) {
         held[parcel.load.lane.category() as usize] += parcel.load.items;
+        held[Category::Span as usize] += parcel.streamed.len() as u64;
         if parcel.load.lane == Lane::Log {
             held[Category::LogByte as usize] += parcel.load.bytes;
         }
@@ -85,6 +94,9 @@ proptest! {
                 Event::Logs(count) => (0..count).for_each(|_| world.log(20)),
                 Event::Single(lane, bytes) => world.single(lane, bytes),
                 Event::Span(trace, bytes, ends) => world.span(trace, bytes, ends),
+                Event::Hybrid(spans) => {
+                    world.hybrid(spans);
+                }
                 Event::Discard(count) => world.act(|state, _, effects| {
                     state.discard(DropReason::BeforeSend, Category::LogItem, count, effects);
                 }),
@@ -112,7 +124,7 @@ proptest! {
         prop_assert_eq!(world.outcome().held(), 0);
         prop_assert!(world.state.is_settled(ticket, world.now));
         prop_assert!(!world.state.ledger.has_unreported());
-        let arrived: u64 = world.arrived.iter().map(|load| load.items).sum();
+        let arrived: u64 = world.arrived.iter().map(|load| load.items + load.streamed).sum();
         prop_assert_eq!(world.outcome().sent(), arrived);
         let reported: u64 = world.reported.iter().filter(|items| items.category == Category::LogItem).map(|i| i.quantity).sum();
         let logs = *world.outcome().tally(Category::LogItem);
