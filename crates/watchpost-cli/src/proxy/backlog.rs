@@ -117,9 +117,7 @@ struct State {
 /// How the observer looks at the backlog.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rhythm {
-    /// How long it leaves the core to others first, whatever has gathered.
-    pub(super) rest: Duration,
-    /// The time between two looks after that, in which chunks gather; cut short when much has.
+    /// The time between two looks, in which chunks gather.
     pub(super) nap: Duration,
     /// How long it goes on looking when nothing comes, before it sleeps until it is woken.
     pub(super) linger: Duration,
@@ -196,9 +194,8 @@ impl Backlog {
     pub(super) fn take(&self, mut empty: Batch, rhythm: Rhythm, patience: Option<Duration>) -> Option<Batch> {
         let start = Instant::now();
         self.observer.get_or_init(thread::current);
-        self.pause(rhythm.rest, |state| state.closed);
         loop {
-            self.pause(rhythm.nap, |state| state.closed || state.batch.weight() >= self.enough());
+            self.nap(rhythm.nap);
             let mut state = self.lock();
             state.asleep = false;
             if !state.batch.is_empty() {
@@ -225,13 +222,16 @@ impl Backlog {
         }
     }
 
-    fn pause(&self, pause: Duration, is_over: impl Fn(&State) -> bool) {
-        let end = Instant::now() + pause;
+    /// Lets chunks gather, until there is enough.
+    fn nap(&self, nap: Duration) {
+        let end = Instant::now() + nap;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || is_over(&self.lock()) {
+            let state = self.lock();
+            if left.is_zero() || state.closed || state.batch.weight() >= self.enough() {
                 return;
             }
+            drop(state);
             thread::park_timeout(left);
         }
     }
@@ -280,7 +280,7 @@ mod tests {
 
     use super::{Direction::*, *};
 
-    const RESTLESS: Rhythm = Rhythm { rest: Duration::ZERO, nap: Duration::ZERO, linger: Duration::ZERO };
+    const RESTLESS: Rhythm = Rhythm { nap: Duration::ZERO, linger: Duration::ZERO };
 
     fn show(batch: &Batch) -> Vec<String> {
         let mut shown = Vec::new();
@@ -369,7 +369,7 @@ mod tests {
         push(&backlog, ServerToClient, b"last");
         backlog.close();
         let day = Duration::from_secs(86_400);
-        let daily = Rhythm { rest: day, nap: day, linger: day };
+        let daily = Rhythm { nap: day, linger: day };
         let batch = backlog.take(Batch::default(), daily, None).unwrap();
         assert_eq!(show(&batch), ["ServerToClient last"]);
         assert!(backlog.take(batch_emptied(batch), daily, None).is_none());

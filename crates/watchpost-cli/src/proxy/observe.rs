@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use watchpost::{mcp::Moment, model::Direction};
@@ -26,17 +26,9 @@ pub(crate) trait Tap {
     fn close(&mut self, now: Moment);
 }
 
-/// Chunks gather long enough that a busy client's round trips wake nobody, and not so long that anybody sees the delay.
-const NAP: Duration = Duration::from_millis(10);
-/// After the last chunk the observer looks on: the next request of a paced client wakes nobody either.
-const LINGER: Duration = Duration::from_secs(1);
-/// Client, server and the two pumps can use so many cores. With fewer, what the observer takes is taken from them.
-const ENOUGH_CORES: usize = 4;
-/// How long the observer rests then, for the time it worked. In a flood that takes every core (1 KiB frames pipelined, two cores)
-/// it would else take a quarter of the throughput; a real server's calls are all observed in a quarter of the time.
-const REST_FOR_WORK: u32 = 3;
-/// However long the work took (others may have had the core), the rest is no longer.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+/// Chunks gather long enough that a busy client's round trips wake nobody, and not so long that anybody sees the delay. After
+/// the last chunk the observer looks on for a second: the next request of a paced client wakes nobody either.
+const RHYTHM: Rhythm = Rhythm { nap: Duration::from_millis(10), linger: Duration::from_secs(1) };
 
 /// How far the observer steps back: a tenth of the others' share of a busy core. When client, server and proxy together want
 /// more than the machine has (1 KiB frames pipelined, two cores), 0 leaves 50 % of a direct pipe's throughput, 5 leaves 68 % and
@@ -113,21 +105,15 @@ fn observe<T: Tap>(backlog: &Backlog, make_tap: impl FnOnce() -> T) {
     let mut tap = make_tap();
     let mut batch = Batch::default();
     let mut next_turn = None;
-    let cores_are_scarce = thread::available_parallelism().is_ok_and(|cores| cores.get() < ENOUGH_CORES);
-    let mut rest = Duration::ZERO;
     loop {
         batch.recycle();
-        let Some(taken) = backlog.take(batch, Rhythm { rest, nap: NAP, linger: LINGER }, next_turn) else { break };
-        let start = Instant::now();
+        let Some(taken) = backlog.take(batch, RHYTHM, next_turn) else { break };
         batch = taken;
         batch.for_each(|observed| match observed {
             Observed::Chunk { direction, bytes, at } => tap.feed(direction, bytes, at),
             Observed::Skipped { direction, len } => tap.skip(direction, len),
         });
         next_turn = tap.turn(Moment::now());
-        if cores_are_scarce {
-            rest = (start.elapsed() * REST_FOR_WORK).min(LONGEST_REST);
-        }
     }
     tap.close(Moment::now());
 }
