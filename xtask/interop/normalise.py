@@ -99,6 +99,20 @@ def check_event(payload):
             yield f"{path}: lost (was {json.dumps(value)[:80]})"
         elif not same(value, kept[path]):
             yield f"{path}: {json.dumps(value)[:80]} became {json.dumps(kept[path])[:80]}"
+    yield from check_agent_views(stored)
+
+
+# What Sentry's agent views select spans by; Relay sets it from the operation.
+OPERATION_TYPES = {"gen_ai.invoke_agent": "agent", "gen_ai.chat": "ai_client", "gen_ai.execute_tool": "tool"}
+
+
+def check_agent_views(stored):
+    trace = (stored.get("contexts") or {}).get("trace") or {}
+    for span in (trace, *(stored.get("spans") or ())):
+        wanted = OPERATION_TYPES.get(span.get("op"))
+        found = (span.get("data") or {}).get("gen_ai.operation.type")
+        if wanted and found != wanted:
+            yield f"{span['op']}: gen_ai.operation.type became {found!r} instead of {wanted!r}"
 
 
 def check_container(header, payload, content_type, limit, check_item):

@@ -21,6 +21,14 @@ const PINS: &[(Kit, &str, &str)] = &[
     (Kit::Python, "mcp", "2.3.0"),
     (Kit::Python, "sentry-relay", "0.10.1"),
     (Kit::Bugsink, "bugsink", "2.6.1"),
+    (Kit::Mastra, "@mastra/core", "1.71.0"),
+    (Kit::Mastra, "@mastra/observability", "1.17.9"),
+    (Kit::Mastra, "@mastra/sentry", "1.0.5"),
+    (Kit::Mastra, "@sentry/node", "10.78.0"),
+    (Kit::Mastra, "zod", "4.6.7"),
+    (Kit::Spotlight, "@spotlightjs/spotlight", "4.11.8"),
+    // With a later one Spotlight answers every request with 500.
+    (Kit::Spotlight, "hono", "4.12.25"),
 ];
 
 /// Long enough for a slow line; an installation here takes half a minute.
@@ -29,21 +37,30 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(240);
 /// Packages that are installed together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Kit {
-    /// The TypeScript client and servers.
+    /// The TypeScript client and servers of MCP.
     Node,
     /// The Python client and server, and Sentry's normaliser.
     Python,
     /// The Bugsink server: of its own, because it pins what it needs.
     Bugsink,
+    /// Mastra, what it runs agents with, and its own Sentry exporter.
+    Mastra,
+    /// Sentry's local viewer.
+    Spotlight,
 }
 
 impl Kit {
+    /// Every kit.
+    pub(super) const ALL: &[Self] = &[Self::Node, Self::Python, Self::Bugsink, Self::Mastra, Self::Spotlight];
+
     /// The kit's folder below the interop folder.
     pub(super) fn folder(self, interop: &Path) -> PathBuf {
         interop.join(match self {
             Self::Node => "node",
             Self::Python => "python",
             Self::Bugsink => "bugsink",
+            Self::Mastra => "mastra",
+            Self::Spotlight => "spotlight",
         })
     }
 
@@ -73,7 +90,7 @@ pub(super) fn install(kit: Kit, interop: &Path) -> Result<(), Failure> {
         _ => fs::create_dir_all(&folder)?,
     }
     match kit {
-        Kit::Node => install_node(&folder)?,
+        Kit::Node | Kit::Mastra | Kit::Spotlight => install_node(kit, &folder)?,
         Kit::Python | Kit::Bugsink => install_python(kit, &folder)?,
     }
     // Written last: an interrupted installation is not taken for a whole one.
@@ -81,12 +98,16 @@ pub(super) fn install(kit: Kit, interop: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn install_node(folder: &Path) -> Result<(), Failure> {
+fn install_node(kit: Kit, folder: &Path) -> Result<(), Failure> {
     need("node", "Node.js 20 or later")?;
     need("npm", "npm, Node.js' package manager")?;
     let dependencies: serde_json::Map<String, serde_json::Value> =
-        Kit::Node.pins().map(|(name, version)| (name.to_owned(), version.into())).collect();
-    let package = serde_json::json!({ "name": "watchpost-interop", "private": true, "dependencies": dependencies });
+        kit.pins().map(|(name, version)| (name.to_owned(), version.into())).collect();
+    let mut package = serde_json::json!({ "name": "watchpost-interop", "private": true, "dependencies": dependencies });
+    if kit == Kit::Spotlight {
+        // The pin holds also for those that ask for a range.
+        package["overrides"] = serde_json::json!({ "hono": "$hono" });
+    }
     fs::write(folder.join("package.json"), format!("{package:#}\n"))?;
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]);

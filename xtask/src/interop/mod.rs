@@ -1,13 +1,16 @@
-//! Real peers, installed at pinned versions into `target/interop`: official MCP clients and servers, a Bugsink server,
-//! Sentry's own normaliser. Each check prints one line; everything stays on loopback and ends with the run.
+//! Real peers, installed at pinned versions into `target/interop`: official MCP clients and servers, a Mastra application, a
+//! Bugsink server, Spotlight, Sentry's own normaliser. Each check prints one line; everything stays on loopback and ends with
+//! the run.
 
 mod bugsink;
 mod capture;
+mod envelopes;
 mod exit_codes;
 mod faults;
 mod findings;
 mod http;
 mod install;
+mod mastra;
 mod normaliser;
 mod peers;
 mod process;
@@ -36,6 +39,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("bugsink", bugsink::check),
     ("exit_codes", exit_codes::check),
     ("faults", faults::check),
+    ("mastra", mastra::check),
+    ("spotlight", mastra::spotlight),
 ];
 
 /// Runs the named checks, all without a name.

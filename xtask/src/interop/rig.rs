@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     install::{self, Kit},
+    mastra::Recording,
     peers::Session,
     process,
 };
@@ -19,6 +20,13 @@ use crate::{Failure, cargo};
 
 /// The Python server and client, and the normaliser's script; run where they are in the repository.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop");
+/// Scripts that import a kit's packages.
+const MODULES: &[(Kit, &str)] = &[
+    (Kit::Node, "drive.mjs"),
+    (Kit::Mastra, "mastra/app.mjs"),
+    (Kit::Mastra, "mastra/json_lines.mjs"),
+    (Kit::Mastra, "mastra/model.mjs"),
+];
 /// A release build from nothing on two cores takes a few minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(1200);
 /// What would change what `watchpost` or a peer does.
@@ -32,6 +40,7 @@ pub(super) struct Rig {
     watchpost: PathBuf,
     tap: PathBuf,
     sessions: OnceLock<Vec<Session>>,
+    mastra: OnceLock<Recording>,
     // Held while the run lasts.
     _lock: File,
 }
@@ -50,21 +59,23 @@ impl Rig {
             _ => fs::create_dir_all(&runs)?,
         }
         thread::scope(|scope| {
-            let installing = scope.spawn(|| {
-                [Kit::Node, Kit::Python, Kit::Bugsink].into_iter().try_for_each(|kit| install::install(kit, &interop))
-            });
+            let installing = scope.spawn(|| Kit::ALL.iter().try_for_each(|kit| install::install(*kit, &interop)));
             let built = build(&runs);
             let installed = installing.join().map_err(|_| "the installation panicked")?;
             built.and(installed)
         })?;
         // A module is resolved from where it lies.
-        fs::copy(Path::new(SCRIPTS).join("drive.mjs"), Kit::Node.folder(&interop).join("drive.mjs"))?;
+        for (kit, script) in MODULES {
+            let name = Path::new(script).file_name().unwrap_or_default();
+            fs::copy(Path::new(SCRIPTS).join(script), kit.folder(&interop).join(name))?;
+        }
         Ok(Self {
             watchpost: target.join("release").join(format!("watchpost{}", std::env::consts::EXE_SUFFIX)),
             tap: std::env::current_exe()?,
             interop,
             runs,
             sessions: OnceLock::new(),
+            mastra: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -128,6 +139,15 @@ impl Rig {
         }
         let sessions = super::peers::run_all(self)?;
         Ok(self.sessions.get_or_init(|| sessions))
+    }
+
+    /// The Mastra application's run; made when first asked for.
+    pub(super) fn mastra(&self) -> Result<&Recording, Failure> {
+        if let Some(recording) = self.mastra.get() {
+            return Ok(recording);
+        }
+        let recording = Recording::make(self)?;
+        Ok(self.mastra.get_or_init(|| recording))
     }
 }
 

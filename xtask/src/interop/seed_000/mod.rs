@@ -2,7 +2,6 @@
 //! known beforehand, is held against every row of every table of the seed.
 
 mod additions;
-mod envelopes;
 mod ids;
 mod import;
 mod known;
@@ -20,6 +19,7 @@ use self::{
 };
 use super::{
     capture::Capture,
+    envelopes,
     findings::Findings,
     recording::{self, End},
     rig::Rig,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use watchpost_sentry::wire::Timestamp;
 
-use crate::interop::{
+use super::{
     capture::{Capture, Envelope},
     findings::Findings,
     peers::KEY,
