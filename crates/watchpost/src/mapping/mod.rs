@@ -2,13 +2,18 @@
 //! randomness, no I/O, so each row of a table is a unit test, and the same event always becomes the same bytes.
 //!
 //! * [`mcp`]: an [`McpEvent`](crate::model::McpEvent) to its log, transaction and error event (seed 000).
-//! * [`Settings`]: what the host configured, checked once.
+//! * [`ai`]: a [`FinishedSpan`](crate::model::FinishedSpan) to a span, a transaction and an error event (seed 004).
+//! * [`Settings`] and [`ai::AiSettings`]: what the host configured, checked once.
 
+pub mod ai;
+mod deployment;
+mod exception;
 mod limit;
 pub mod mcp;
 mod sampling;
 mod settings;
 mod stack;
+mod tag;
 mod template;
 
 pub use self::{

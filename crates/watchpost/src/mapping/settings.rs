@@ -1,19 +1,11 @@
-//! What the host configured, as far as the mapping needs it. Names that Relay would throw away are recognised here, once.
-//! Source: Relay's release and environment rules, tried against `sentry-relay` 0.10.
+//! What the host configured, as far as the mapping of MCP events needs it. Source: seed 000, "Configuration".
 
-use std::{borrow::Cow, str::FromStr};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use watchpost_sentry::wire::{DynamicSamplingContext, SdkInfo, TraceId};
 
-use super::{Sampling, limit::cut};
-
-/// The environment when none is configured, as in seed 000.
-const DEFAULT_ENVIRONMENT: &str = "production";
-/// Longest environment Relay keeps, in characters.
-const MAX_ENVIRONMENT: usize = 64;
-/// Longest release Relay keeps, in bytes.
-const MAX_RELEASE: usize = 249;
+use super::{Sampling, deployment::Deployment};
 
 /// How closely the items follow Sentry's own schemas where the seed says more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
@@ -46,16 +38,11 @@ pub enum TraceMode {
 /// What the mapping needs to know beside the event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    environment: Cow<'static, str>,
-    release: Option<String>,
-    release_is_accepted: bool,
-    pub(super) sdk: SdkInfo,
+    deployment: Deployment,
     pub(super) profile: Profile,
     pub(super) trace: TraceMode,
     pub(super) tracing_enabled: bool,
     pub(super) traces_sample_rate: f64,
-    public_key: String,
-    org_id: Option<String>,
 }
 
 /// A name that is none of an enum's.
@@ -95,16 +82,11 @@ impl Default for Settings {
     /// Environment `production`, no release, no tracing, every trace sampled once tracing is on.
     fn default() -> Self {
         Self {
-            environment: Cow::Borrowed(DEFAULT_ENVIRONMENT),
-            release: None,
-            release_is_accepted: false,
-            sdk: SdkInfo { name: Cow::Borrowed("watchpost.rust"), version: Cow::Borrowed(env!("CARGO_PKG_VERSION")) },
+            deployment: Deployment::default(),
             profile: Profile::default(),
             trace: TraceMode::default(),
             tracing_enabled: false,
             traces_sample_rate: 1.0,
-            public_key: String::new(),
-            org_id: None,
         }
     }
 }
@@ -114,7 +96,7 @@ impl Settings {
     /// control character in it: what can be saved is (`feature/x` becomes `feature-x`), the rest becomes `production`.
     #[must_use]
     pub fn with_environment(mut self, environment: &str) -> Self {
-        self.environment = accepted_environment(environment);
+        self.deployment.set_environment(environment);
         self
     }
 
@@ -122,9 +104,7 @@ impl Settings {
     /// a control character) stays as the seed's tag and attribute, and is left out where Sentry would read a release.
     #[must_use]
     pub fn with_release(mut self, release: &str) -> Self {
-        let release = release.trim();
-        self.release = Some(release.to_owned()).filter(|release| !release.is_empty());
-        self.release_is_accepted = is_accepted_release(release);
+        self.deployment.set_release(release);
         self
     }
 
@@ -160,22 +140,21 @@ impl Settings {
     /// Sets the SDK named in every item.
     #[must_use]
     pub fn with_sdk(mut self, sdk: SdkInfo) -> Self {
-        self.sdk = sdk;
+        self.deployment.sdk = sdk;
         self
     }
 
     /// Sets what the sampling context says of the project: the DSN's public key and organisation.
     #[must_use]
     pub fn with_project(mut self, public_key: &str, org_id: Option<&str>) -> Self {
-        public_key.clone_into(&mut self.public_key);
-        self.org_id = org_id.map(str::to_owned);
+        self.deployment.set_project(public_key, org_id);
         self
     }
 
     /// The SDK named in every item.
     #[must_use]
     pub const fn sdk(&self) -> &SdkInfo {
-        &self.sdk
+        &self.deployment.sdk
     }
 
     /// Whether transactions are sent.
@@ -187,19 +166,19 @@ impl Settings {
     /// The environment as it is sent.
     #[must_use]
     pub fn environment(&self) -> &str {
-        &self.environment
+        self.deployment.environment()
     }
 
     /// The release as configured; the seed's tag.
     #[must_use]
     pub fn release(&self) -> Option<&str> {
-        self.release.as_deref()
+        self.deployment.release()
     }
 
     /// The release where Sentry reads it; `None` when Relay would throw it away.
     #[must_use]
     pub fn accepted_release(&self) -> Option<&str> {
-        self.release.as_deref().filter(|_| self.release_is_accepted)
+        self.deployment.accepted_release()
     }
 
     /// The sampling context (the envelope's `trace` header) of an event's transaction and error event.
@@ -207,33 +186,8 @@ impl Settings {
     /// It names no transaction: the context of a trace must be the same in all its envelopes, and a session's trace has many.
     #[must_use]
     pub fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
-        DynamicSamplingContext {
-            trace_id,
-            public_key: Cow::Borrowed(&self.public_key),
-            sample_rate: Some(sampling.rate),
-            sample_rand: Some(sampling.rand),
-            sampled: Some(sampling.sampled),
-            release: self.accepted_release().map(Cow::Borrowed),
-            environment: Some(Cow::Borrowed(&self.environment)),
-            transaction: None,
-            org_id: self.org_id.as_deref().map(Cow::Borrowed),
-        }
+        self.deployment.sampling_context(trace_id, sampling)
     }
-}
-
-fn accepted_environment(environment: &str) -> Cow<'static, str> {
-    let saved =
-        environment.trim().replace(|character: char| matches!(character, '/' | '\\') || character.is_control(), "-");
-    if saved.is_empty() || saved == "." || saved == ".." || saved.eq_ignore_ascii_case("none") {
-        return Cow::Borrowed(DEFAULT_ENVIRONMENT);
-    }
-    Cow::Owned(cut(&saved, MAX_ENVIRONMENT).into_owned())
-}
-
-fn is_accepted_release(release: &str) -> bool {
-    let is_reserved = release == "." || release == ".." || release.eq_ignore_ascii_case("latest");
-    let has_bad_character = release.chars().any(|character| matches!(character, '/' | '\\') || character.is_control());
-    !release.is_empty() && release.len() <= MAX_RELEASE && !is_reserved && !has_bad_character
 }
 
 #[cfg(test)]

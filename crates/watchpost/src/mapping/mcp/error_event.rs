@@ -18,17 +18,11 @@ use super::{
 use crate::{
     mapping::{
         Settings,
+        exception::platform,
         limit::{self, cut, cut_json},
     },
     model::{ErrorInfo, ErrorKind, McpEvent},
 };
-
-/// The platforms Relay knows; any other becomes `other` (`rust` among them).
-#[rustfmt::skip]
-const PLATFORMS: &[&str] = &[
-    "as3", "c", "cfml", "cocoa", "csharp", "elixir", "go", "groovy", "haskell", "java", "javascript", "native", "node", "objc", "perl",
-    "php", "python", "ruby",
-];
 
 /// A failure about which nothing is known.
 static UNKNOWN: ErrorInfo = ErrorInfo {
@@ -77,7 +71,7 @@ pub(super) fn error_event<'a>(event: &'a McpEvent, settings: &'a Settings, ident
         user: user(event),
         release: settings.accepted_release().map(Cow::Borrowed),
         environment: Some(Cow::Borrowed(settings.environment())),
-        sdk: Some(settings.sdk.clone()),
+        sdk: Some(settings.sdk().clone()),
         platform: Cow::Borrowed(platform(error)),
     }
 }
@@ -98,9 +92,4 @@ fn mcp_context(event: &McpEvent) -> Value<'_> {
     let members =
         rows.into_iter().filter_map(|(key, text)| Some((key.into(), Value::String(cut_json(text?, MEMBER_BYTES)))));
     Value::Object(members.collect())
-}
-
-fn platform(error: &ErrorInfo) -> &'static str {
-    let platform = error.platform.as_deref().unwrap_or_default();
-    PLATFORMS.iter().find(|known| **known == platform).copied().unwrap_or("other")
 }

@@ -47,8 +47,8 @@ const ATTRIBUTES: &[(&str, Row)] = &[
     // Sentry's own
     ("sentry.environment",        |_, settings| text(Some(settings.environment()))),
     ("sentry.release",            |_, settings| text(settings.accepted_release())),
-    ("sentry.sdk.name",           |_, settings| text(Some(&settings.sdk.name))),
-    ("sentry.sdk.version",        |_, settings| text(Some(&settings.sdk.version))),
+    ("sentry.sdk.name",           |_, settings| text(Some(&settings.sdk().name))),
+    ("sentry.sdk.version",        |_, settings| text(Some(&settings.sdk().version))),
     ("sentry.origin",             |_, _| text(Some("auto.log.mcp_server"))),
     ("user.id",                   |event, _| text(event.actor.as_ref()?.id.as_deref())),
     // What joins a log with the spans of the MCP views

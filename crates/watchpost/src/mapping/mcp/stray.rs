@@ -31,8 +31,8 @@ pub fn stray_output<'a>(session_id: &'a str, stray: &'a StrayOutput, at: Timesta
     attributes.push_some("release", settings.release());
     attributes.push("sentry.environment", settings.environment());
     attributes.push_some("sentry.release", settings.accepted_release());
-    attributes.push("sentry.sdk.name", &*settings.sdk.name);
-    attributes.push("sentry.sdk.version", &*settings.sdk.version);
+    attributes.push("sentry.sdk.name", &*settings.sdk().name);
+    attributes.push("sentry.sdk.version", &*settings.sdk().version);
     attributes.push("sentry.origin", "auto.log.mcp_server");
     Log {
         timestamp: at,

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     mapping::{
-        Settings,
-        limit::{self, cut_cow},
+        Settings, limit,
+        tag::{tag_key, tag_value},
     },
     model::McpEvent,
 };
@@ -50,35 +50,4 @@ pub(super) fn own_tags(event: &McpEvent) -> impl Iterator<Item = Tag<'_>> {
         let is_free = key != ERROR_TYPE && TAGS.iter().all(|(name, _)| *name != key);
         Some((key, tag_value(value)?)).filter(|_| is_free)
     })
-}
-
-/// A key of letters, digits, `_`, `.`, `:` and `-`; Relay refuses any other character.
-fn tag_key(key: &str) -> Option<Cow<'_, str>> {
-    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | ':' | '-');
-    let key = key.trim();
-    let key = if key.chars().all(is_allowed) {
-        Cow::Borrowed(key)
-    } else {
-        let replaced = key.chars().map(|character| if is_allowed(character) { character } else { '_' });
-        Cow::Owned(replaced.collect())
-    };
-    // Relay also refuses `…`, so a long key just ends.
-    (!key.is_empty()).then(|| match key {
-        Cow::Borrowed(key) => Cow::Borrowed(&key[..key.len().min(limit::TAG)]),
-        Cow::Owned(mut key) => {
-            key.truncate(limit::TAG);
-            Cow::Owned(key)
-        }
-    })
-}
-
-/// A value that is not empty, of one line, of at most 200 characters: what Relay keeps.
-pub(super) fn tag_value(value: &str) -> Option<Cow<'_, str>> {
-    let value = value.trim();
-    let line = if value.contains(['\n', '\r']) {
-        Cow::Owned(value.replace("\r\n", " ").replace(['\n', '\r'], " "))
-    } else {
-        Cow::Borrowed(value)
-    };
-    (!line.is_empty()).then(|| cut_cow(line, limit::TAG))
 }

@@ -38,7 +38,7 @@ pub(super) fn transaction<'a>(event: &'a McpEvent, settings: &'a Settings, ident
         user: user(event),
         release: settings.accepted_release().map(Cow::Borrowed),
         environment: Some(Cow::Borrowed(settings.environment())),
-        sdk: Some(settings.sdk.clone()),
+        sdk: Some(settings.sdk().clone()),
         spans: request_span(event, settings, identity).into_iter().collect(),
     }
 }

@@ -1,0 +1,199 @@
+//! Spans, transactions and spans of version 2. Sources: seed 004, Sentry's transaction payload and `span-protocol.mdx`.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use watchpost_sentry::wire::{
+    EventId, Span, SpanId, SpanStatus, SpanV2, SpanV2Status, TraceId, Transaction, TransactionSource, User,
+};
+
+use super::{
+    AiSettings,
+    attribute::{attributes, untyped},
+    name::span_name,
+    operation::operation,
+    table::{says_error, unusual, user_id},
+};
+use crate::{
+    mapping::{
+        limit::{self, cut},
+        tag::{tag_key, tag_value},
+    },
+    model::{FinishedSpan, SpanAttributes, SpanCompletion},
+};
+
+/// How many attributes a span of version 2 has beside those of the tables.
+const V2_ATTRIBUTES: usize = 14;
+/// Tags that Relay would read as something else, or throws away.
+const RESERVED_TAGS: &[&str] =
+    &["environment", "release", "dist", "user", "level", "transaction", "filename", "function", "url", "server_name"];
+
+/// A span of a transaction.
+#[must_use]
+pub fn span<'a>(span: &'a FinishedSpan, settings: &'a AiSettings) -> Span<'a> {
+    Span {
+        trace_id: span.span.trace_id,
+        span_id: span.span.id,
+        parent_span_id: span.parent_span_id,
+        op: Cow::Borrowed(op(span)),
+        description: Some(span_name(span)),
+        start: span.span.start,
+        end: span.span.end.unwrap_or(span.span.start),
+        status: Some(status(span)),
+        origin: Some(Cow::Borrowed(settings.origin())),
+        data: untyped(attributes(span, settings, 0)),
+    }
+}
+
+/// The transaction whose root is `root`, with the `spans` below it.
+#[must_use]
+pub fn transaction<'a>(root: &'a FinishedSpan, spans: Vec<Span<'a>>, settings: &'a AiSettings) -> Transaction<'a> {
+    Transaction {
+        event_id: event_id(root.span.trace_id, root.span.id, b":transaction"),
+        name: span_name(root),
+        source: TransactionSource::Custom,
+        start: root.span.start,
+        end: root.span.end.unwrap_or(root.span.start),
+        trace_id: root.span.trace_id,
+        span_id: root.span.id,
+        parent_span_id: root.parent_span_id,
+        op: Cow::Borrowed(op(root)),
+        status: status(root),
+        origin: Some(Cow::Borrowed(settings.origin())),
+        data: untyped(attributes(root, settings, 0)),
+        contexts: Vec::new(),
+        tags: tags(root),
+        extra: Vec::new(),
+        user: user(root),
+        release: settings.release().map(Cow::Borrowed),
+        environment: Some(Cow::Borrowed(settings.environment())),
+        sdk: Some(settings.sdk().clone()),
+        spans,
+    }
+}
+
+/// The segment that a span of version 2 belongs to: its run's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// The root.
+    pub span_id: SpanId,
+    /// The root's name.
+    pub name: Cow<'a, str>,
+}
+
+impl<'a> Segment<'a> {
+    /// The segment whose root is `root`.
+    #[must_use]
+    pub fn of(root: &'a FinishedSpan) -> Self {
+        Self { span_id: root.span.id, name: span_name(root) }
+    }
+}
+
+/// A span of version 2, in the segment whose root is `segment`.
+#[must_use]
+pub fn span_v2<'a>(span: &'a FinishedSpan, segment: &'a FinishedSpan, settings: &'a AiSettings) -> SpanV2<'a> {
+    span_v2_in(span, Some(Segment::of(segment)), settings)
+}
+
+/// A span of version 2; without a segment when the root is not known.
+#[must_use]
+pub fn span_v2_in<'a>(span: &'a FinishedSpan, segment: Option<Segment<'a>>, settings: &'a AiSettings) -> SpanV2<'a> {
+    let name = span_name(span);
+    let status = status(span);
+    let is_segment = segment.as_ref().is_some_and(|segment| segment.span_id == span.span.id);
+    let mut typed = attributes(span, settings, V2_ATTRIBUTES);
+    // Metadata goes before content here too; the table's first two rows are the origin and the type.
+    let content = typed.0.split_off(typed.len().min(2));
+    typed.push("sentry.op", op(span));
+    typed.push("sentry.description", name.clone());
+    typed.push("sentry.environment", settings.environment());
+    typed.push_some("sentry.release", settings.release());
+    typed.push("sentry.sdk.name", &*settings.sdk().name);
+    typed.push("sentry.sdk.version", &*settings.sdk().version);
+    typed.push("sentry.platform", "other");
+    if let Some(segment) = segment {
+        typed.push("sentry.segment.id", segment.span_id.to_string());
+        typed.push("sentry.segment.name", segment.name);
+    }
+    if is_segment {
+        // The current name and the two that it replaced.
+        for key in ["sentry.segment.name.source", "sentry.span.source", "sentry.source"] {
+            typed.push(key, "custom");
+        }
+    }
+    typed.push_some("sentry.status.message", status_message(span, status));
+    typed.0.extend(content);
+    SpanV2 {
+        trace_id: span.span.trace_id,
+        span_id: span.span.id,
+        parent_span_id: span.parent_span_id,
+        name,
+        status: if matches!(status, SpanStatus::Ok | SpanStatus::Cancelled) {
+            SpanV2Status::Ok
+        } else {
+            SpanV2Status::Error
+        },
+        is_segment,
+        start: span.span.start,
+        end: span.span.end.unwrap_or(span.span.start),
+        attributes: typed,
+        links: Vec::new(),
+    }
+}
+
+/// The id of an event about a span: the span's id, then a hash, so that a resend is recognised.
+pub(super) fn event_id(trace_id: TraceId, span_id: SpanId, purpose: &[u8]) -> EventId {
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(trace_id.0).chain_update(span_id.0).chain_update(purpose).finalize().into();
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&span_id.0);
+    id[8..].copy_from_slice(&hash[..8]);
+    EventId(id)
+}
+
+/// The operation; a span whose type is skipped and that is sent all the same is one like any other.
+pub(super) fn op(span: &FinishedSpan) -> &'static str {
+    operation(&span.span.ty).unwrap_or("ai.span")
+}
+
+/// How it ended.
+pub(super) fn status(span: &FinishedSpan) -> SpanStatus {
+    match span.completion {
+        _ if has_failed(&span.span) => SpanStatus::InternalError,
+        SpanCompletion::Ended => SpanStatus::Ok,
+        SpanCompletion::Aborted => SpanStatus::Aborted,
+        SpanCompletion::DeadlineExceeded => SpanStatus::DeadlineExceeded,
+        SpanCompletion::ShutDown => SpanStatus::Cancelled,
+    }
+}
+
+/// Whether it failed: it has an error, or is a tool's call that did not succeed.
+pub(super) fn has_failed(span: &crate::model::Span) -> bool {
+    let tool_failed = matches!(&span.attributes, SpanAttributes::ToolCall(tool) if tool.success == Some(false));
+    span.error.is_some() || tool_failed || says_error(span)
+}
+
+fn status_message(span: &FinishedSpan, status: SpanStatus) -> Option<Cow<'_, str>> {
+    let error = span.span.error.as_deref().map(|error| error.message.as_str()).filter(|message| !message.is_empty());
+    match error {
+        Some(message) => Some(cut(message, limit::ATTRIBUTE)),
+        None => unusual(span.completion).filter(|_| status != SpanStatus::InternalError).map(Cow::Borrowed),
+    }
+}
+
+/// Who it was done for.
+pub(super) fn user(span: &FinishedSpan) -> Option<User<'_>> {
+    let id = user_id(&span.span)?;
+    Some(User { id: Some(cut(id, limit::USER)), ..User::default() })
+}
+
+/// The root's labels as tags: `key:value` and `key=value` by their key, a bare word as a tag that is `true`.
+pub(super) fn tags(span: &FinishedSpan) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    span.span.tags.iter().take(limit::OWN_ENTRIES).filter_map(|label| tag(label)).collect()
+}
+
+fn tag(label: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    let (key, value) = label.split_once([':', '=']).unwrap_or((label, "true"));
+    let key = tag_key(key).filter(|key| !RESERVED_TAGS.contains(&&**key))?;
+    Some((key, tag_value(value)?))
+}
