@@ -1,14 +1,12 @@
 //! One attribute of a span: how it is lent to whoever exports or redacts it without knowing its struct, and how it is read.
 //! A group of attributes is declared with `attributes!`, one field a line with its JSON name.
 
-use std::mem::size_of;
-
 use serde_json::value::RawValue;
 use watchpost_sentry::wire::Timestamp;
 
 use super::{
     ModelParameters, Payload, UsageStats,
-    json::{read_count, read_members, read_text, read_texts, read_timestamp, read_usage, unquoted, whole},
+    json::{read_count, read_flag, read_members, read_text, read_texts, read_timestamp, read_usage, unquoted, whole},
 };
 
 /// Most attributes of a span that are kept without being known, and most of its metadata: more than twice what Mastra writes at
@@ -187,11 +185,7 @@ impl Field for Option<String> {
 
 impl Field for Option<bool> {
     fn read(json: &RawValue) -> Option<Self> {
-        match json.get() {
-            "true" | "\"true\"" => Some(Some(true)),
-            "false" | "\"false\"" => Some(Some(false)),
-            _ => None,
-        }
+        read_flag(json).map(Some)
     }
 
     fn lend(&self) -> Option<AttributeRef<'_>> {

@@ -94,6 +94,15 @@ fn read_scalar(json: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// A truth value, also as a text.
+pub(super) fn read_flag(json: &RawValue) -> Option<bool> {
+    match json.get() {
+        "true" | "\"true\"" => Some(true),
+        "false" | "\"false\"" => Some(false),
+        _ => None,
+    }
+}
+
 /// A number that counts: whole and not negative, also as a text or with a fraction of zero.
 pub(super) fn read_count(json: &RawValue) -> Option<u64> {
     let digits = unquoted(json.get());

@@ -6,6 +6,7 @@ mod attribute;
 mod finished_span;
 mod id;
 mod json;
+pub mod mastra;
 mod mcp_event;
 mod payload;
 mod span_attributes;

@@ -24,6 +24,21 @@ impl TracingEvent {
             Self::SpanStarted(span) | Self::SpanUpdated(span) | Self::SpanEnded(span) => span,
         }
     }
+
+    /// The span by value.
+    #[must_use]
+    pub fn into_span(self) -> Span {
+        match self {
+            Self::SpanStarted(span) | Self::SpanUpdated(span) | Self::SpanEnded(span) => span,
+        }
+    }
+
+    /// The span, to change it.
+    pub const fn span_mut(&mut self) -> &mut Span {
+        match self {
+            Self::SpanStarted(span) | Self::SpanUpdated(span) | Self::SpanEnded(span) => span,
+        }
+    }
 }
 
 /// A span: an agent's run, a generation, a tool's call, a workflow's step, ….
@@ -97,5 +112,66 @@ impl Span {
             is_root: true,
             sampled: None,
         }
+    }
+
+    /// Whether spans of its type are not sent: their data goes into the generation above them.
+    #[must_use]
+    pub const fn is_skipped(&self) -> bool {
+        self.ty.is_skipped()
+    }
+
+    /// Takes from `older`, an earlier report of the same span, what this one does not say: its source may tell a thing only
+    /// once. Both have the same ids.
+    pub fn fill_from(&mut self, older: Self) {
+        fn fill<T>(newer: &mut Option<T>, older: Option<T>) {
+            if newer.is_none() {
+                *newer = older;
+            }
+        }
+        fill(&mut self.parent_span_id, older.parent_span_id);
+        fill(&mut self.external_parent_span_id, older.external_parent_span_id);
+        fill(&mut self.entity_type, older.entity_type);
+        fill(&mut self.entity_id, older.entity_id);
+        fill(&mut self.entity_name, older.entity_name);
+        fill(&mut self.end, older.end);
+        fill(&mut self.input, older.input);
+        fill(&mut self.output, older.output);
+        fill(&mut self.error, older.error);
+        fill(&mut self.sampled, older.sampled);
+        self.attributes.fill_from(older.attributes);
+        if self.metadata.is_empty() {
+            self.metadata = older.metadata;
+        } else {
+            for (name, value) in older.metadata {
+                if !self.metadata.iter().any(|(known, _)| *known == name) {
+                    self.metadata.push((name, value));
+                }
+            }
+        }
+        if self.tags.is_empty() {
+            self.tags = older.tags;
+        }
+        if self.name.is_empty() {
+            self.name = older.name;
+        }
+    }
+
+    /// About how many bytes it holds, itself included: for bounds, not to the byte. Cheap: it looks at lengths only.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let payload = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::len);
+        let pair = size_of::<(Box<str>, Payload)>();
+        size_of::<Self>()
+            + self.name.len()
+            + text(&self.entity_type)
+            + text(&self.entity_id)
+            + text(&self.entity_name)
+            + self.attributes.approximate_bytes()
+            + self.metadata.iter().map(|(name, value)| pair + name.len() + value.len()).sum::<usize>()
+            + self.tags.iter().map(|tag| size_of::<String>() + tag.len()).sum::<usize>()
+            + payload(&self.input)
+            + payload(&self.output)
+            + self.error.as_deref().map_or(0, ErrorInfo::approximate_bytes)
     }
 }
