@@ -117,7 +117,9 @@ struct State {
 /// How the observer looks at the backlog.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rhythm {
-    /// The time between two looks, in which chunks gather.
+    /// How long it leaves the core to others first, whatever has gathered.
+    pub(super) rest: Duration,
+    /// The time between two looks after that, in which chunks gather; cut short when much has.
     pub(super) nap: Duration,
     /// How long it goes on looking when nothing comes, before it sleeps until it is woken.
     pub(super) linger: Duration,
@@ -194,8 +196,9 @@ impl Backlog {
     pub(super) fn take(&self, mut empty: Batch, rhythm: Rhythm, patience: Option<Duration>) -> Option<Batch> {
         let start = Instant::now();
         self.observer.get_or_init(thread::current);
+        self.pause(rhythm.rest, |state| state.closed);
         loop {
-            self.nap(rhythm.nap);
+            self.pause(rhythm.nap, |state| state.closed || state.batch.weight() >= self.enough());
             let mut state = self.lock();
             state.asleep = false;
             if !state.batch.is_empty() {
@@ -222,16 +225,13 @@ impl Backlog {
         }
     }
 
-    /// Lets chunks gather, until there is enough.
-    fn nap(&self, nap: Duration) {
-        let end = Instant::now() + nap;
+    fn pause(&self, pause: Duration, is_over: impl Fn(&State) -> bool) {
+        let end = Instant::now() + pause;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let state = self.lock();
-            if left.is_zero() || state.closed || state.batch.weight() >= self.enough() {
+            if left.is_zero() || is_over(&self.lock()) {
                 return;
             }
-            drop(state);
             thread::park_timeout(left);
         }
     }
@@ -280,7 +280,7 @@ mod tests {
 
     use super::{Direction::*, *};
 
-    const RESTLESS: Rhythm = Rhythm { nap: Duration::ZERO, linger: Duration::ZERO };
+    const RESTLESS: Rhythm = Rhythm { rest: Duration::ZERO, nap: Duration::ZERO, linger: Duration::ZERO };
 
     fn show(batch: &Batch) -> Vec<String> {
         let mut shown = Vec::new();
@@ -369,7 +369,7 @@ mod tests {
         push(&backlog, ServerToClient, b"last");
         backlog.close();
         let day = Duration::from_secs(86_400);
-        let daily = Rhythm { nap: day, linger: day };
+        let daily = Rhythm { rest: day, nap: day, linger: day };
         let batch = backlog.take(Batch::default(), daily, None).unwrap();
         assert_eq!(show(&batch), ["ServerToClient last"]);
         assert!(backlog.take(batch_emptied(batch), daily, None).is_none());

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use watchpost::{mcp::Moment, model::Direction};
@@ -24,11 +24,23 @@ pub(crate) trait Tap {
     fn turn(&mut self, now: Moment) -> Option<Duration>;
     /// The connection is over; nothing follows.
     fn close(&mut self, now: Moment);
+    /// Whether anybody gets what the tap makes of the traffic. While nobody does, it only keeps up with the session.
+    fn has_audience(&self) -> bool {
+        true
+    }
 }
 
-/// Chunks gather long enough that a busy client's round trips wake nobody, and not so long that anybody sees the delay. After
-/// the last chunk the observer looks on for a second: the next request of a paced client wakes nobody either.
-const RHYTHM: Rhythm = Rhythm { nap: Duration::from_millis(10), linger: Duration::from_secs(1) };
+/// Chunks gather long enough that a busy client's round trips wake nobody, and not so long that anybody sees the delay.
+const NAP: Duration = Duration::from_millis(10);
+/// After the last chunk the observer looks on: the next request of a paced client wakes nobody either.
+const LINGER: Duration = Duration::from_secs(1);
+/// Client, server and the two pumps can use so many cores. With fewer, what the observer takes is taken from them.
+const ENOUGH_CORES: usize = 4;
+/// How long the observer rests then, for the time it worked, as long as nobody gets what it sees. In a flood that takes every core
+/// (1 KiB frames pipelined, two cores) it would else take a quarter of the throughput for nothing.
+const REST_FOR_WORK: u32 = 3;
+/// However long the work took (others may have had the core), the rest is no longer.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// How far the observer steps back: a tenth of the others' share of a busy core. When client, server and proxy together want
 /// more than the machine has (1 KiB frames pipelined, two cores), 0 leaves 50 % of a direct pipe's throughput, 5 leaves 68 % and
@@ -105,15 +117,20 @@ fn observe<T: Tap>(backlog: &Backlog, make_tap: impl FnOnce() -> T) {
     let mut tap = make_tap();
     let mut batch = Batch::default();
     let mut next_turn = None;
+    let cores_are_scarce = thread::available_parallelism().is_ok_and(|cores| cores.get() < ENOUGH_CORES);
+    let mut rest = Duration::ZERO;
     loop {
         batch.recycle();
-        let Some(taken) = backlog.take(batch, RHYTHM, next_turn) else { break };
+        let Some(taken) = backlog.take(batch, Rhythm { rest, nap: NAP, linger: LINGER }, next_turn) else { break };
+        let start = Instant::now();
         batch = taken;
         batch.for_each(|observed| match observed {
             Observed::Chunk { direction, bytes, at } => tap.feed(direction, bytes, at),
             Observed::Skipped { direction, len } => tap.skip(direction, len),
         });
         next_turn = tap.turn(Moment::now());
+        let may_rest = cores_are_scarce && !tap.has_audience();
+        rest = if may_rest { (start.elapsed() * REST_FOR_WORK).min(LONGEST_REST) } else { Duration::ZERO };
     }
     tap.close(Moment::now());
 }

@@ -42,6 +42,11 @@ impl Destination {
         Arc::clone(&self.exporter)
     }
 
+    /// Whether there is an exporter in use.
+    pub(super) fn is_known(&self) -> bool {
+        self.exporter.get().is_some()
+    }
+
     /// The exporter in use.
     pub(super) fn exporter(&mut self) -> Option<&McpExporter> {
         if self.local.is_some() && Instant::now() >= self.next_look {

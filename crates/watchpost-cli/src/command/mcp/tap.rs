@@ -82,4 +82,8 @@ impl Tap for EventTap {
         self.export();
         self.report_stray_output(now);
     }
+
+    fn has_audience(&self) -> bool {
+        self.destination.is_known()
+    }
 }
