@@ -4,16 +4,19 @@
 //! capture ──> redact ──> map ──> deliver ──> Sentry (or the local receiver)
 //! ```
 //!
-//! * [`model`]: what was observed, [`model::McpEvent`].
+//! * [`model`]: what was observed, [`model::McpEvent`] and [`model::TracingEvent`].
 //! * [`redact`]: secrets never leave the process.
 //! * [`mapping`]: the tables from the model to Sentry's items; pure.
 //! * [`exporter`]: redaction, mapping and delivery in one handle.
 //! * [`mcp`]: capture, the sans-I/O observer of MCP traffic.
+//! * [`ai`]: capture, the tracer of AI agents.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod assembly;
+pub mod ai;
 pub mod exporter;
 pub mod mapping;
 pub mod mcp;

@@ -10,6 +10,7 @@ pub mod mastra;
 mod mcp_event;
 mod payload;
 mod span_attributes;
+mod span_log;
 mod span_type;
 mod stray_output;
 mod trace_parent;
@@ -37,6 +38,7 @@ pub use self::{
         WorkflowParallelAttributes, WorkflowRunAttributes, WorkflowSleepAttributes, WorkflowStepAttributes,
         WorkflowWaitEventAttributes, WorkspaceActionAttributes,
     },
+    span_log::SpanLog,
     span_type::SpanType,
     stray_output::StrayOutput,
     trace_parent::TraceParent,
