@@ -51,6 +51,30 @@ fn every_event_of_a_session_has_its_session_id_and_an_event_id_of_its_own() {
 }
 
 #[test]
+fn calls_that_end_in_one_read_keep_their_order_in_time() {
+    let mut wire = Wire::new();
+    wire.client(&call("0", "add")).client(&call("1", "add")).client(&call("2", "add"));
+    let answers: String = ["2", "1", "0"].map(|id| answer(id) + "\n").concat();
+    wire.bytes(FROM_SERVER, answers.as_bytes());
+    let events = wire.events();
+    assert_eq!(events.iter().map(|event| event.request_id.as_deref().unwrap()).collect::<Vec<_>>(), ["2", "1", "0"]);
+    let micros: Vec<_> =
+        events.iter().map(|event| (event.timestamp.nanos() - events[0].timestamp.nanos()) / 1000).collect();
+    assert_eq!(micros, [0, 1, 2]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_believed() {
+    let mut wire = Wire::new();
+    wire.millis = 5_000;
+    wire.client(&call("1", "add")).server(&answer("1"));
+    wire.millis = 1_000;
+    wire.client(&call("2", "add")).server(&answer("2"));
+    let events = wire.events();
+    assert!(events[1].timestamp < events[0].timestamp);
+}
+
+#[test]
 fn the_host_adds_its_own_to_every_event() {
     let actor =
         Actor { id: Some("u1".into()), name: Some("Ada".into()), data: Some(serde_json::json!({"plan": "pro"})) };

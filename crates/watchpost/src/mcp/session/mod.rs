@@ -7,7 +7,9 @@ mod identity;
 mod method;
 mod pending;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
+
+use watchpost_sentry::wire::Timestamp;
 
 use self::{
     event_id::EventIds,
@@ -57,8 +59,16 @@ pub struct Session {
     from_client: Pending,
     from_server: Pending,
     events: VecDeque<McpEvent>,
+    /// The last event's.
+    last_timestamp: Timestamp,
     counters: SessionCounters,
 }
+
+/// Calls that ended in one read have one time; each gets its own microsecond, the wire's smallest step, so that they keep their
+/// order wherever they are sorted by it.
+const STEP: Duration = Duration::from_micros(1);
+/// A clock that is further behind the last event was set back, and is believed.
+const MAX_AHEAD: Duration = Duration::from_millis(10);
 
 /// What a session could make no event of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +109,7 @@ impl Session {
             from_client: Pending::default(),
             from_server: Pending::default(),
             events: VecDeque::new(),
+            last_timestamp: Timestamp::default(),
             counters: SessionCounters::default(),
         }
     }
@@ -254,12 +265,15 @@ impl Session {
 
     /// An event of now with what is the same for all events of the session.
     fn event(&mut self, direction: Direction, method: &Method, now: Moment) -> McpEvent {
+        let next = self.last_timestamp.saturating_add(STEP);
+        let is_next = now.wall < next && next < now.wall.saturating_add(MAX_AHEAD);
+        self.last_timestamp = if is_next { next } else { now.wall };
         McpEvent {
             event_id: self.event_ids.next(now.wall),
             session_id: Some(self.session_id.clone()),
             project_id: self.options.project_id.clone(),
             event_type: method.name.clone(),
-            timestamp: now.wall,
+            timestamp: self.last_timestamp,
             actor: self.options.actor.clone(),
             server: self.identity.server.clone(),
             client: self.identity.client.clone(),
