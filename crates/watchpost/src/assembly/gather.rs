@@ -1,0 +1,405 @@
+//! What a generation and an agent's run take from the spans below them. Source: seed 004 ("Their data is aggregated into
+//! MODEL_GENERATION spans", the lists of attributes), research on Mastra's events, both generations.
+
+use std::cmp::Reverse;
+
+use serde::Deserialize;
+use serde_json::Value;
+use watchpost_sentry::wire::Timestamp;
+
+use super::{
+    node::{MAX_KEPT_CONTENT, ModelCall, Role},
+    table::Table,
+};
+use crate::model::{Gathered, GatheredToolCall, Payload, UsageStats};
+
+/// The spans of a trace from above: each with its children.
+pub(super) struct Family<'a> {
+    table: &'a Table,
+    first_child: Vec<u32>,
+    next_sibling: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// What is below a generation, up to the next tool, generation or agent.
+#[derive(Default)]
+struct Below {
+    /// Its steps,
+    steps: Vec<usize>,
+    /// its inferences, each with the step it is in,
+    inferences: Vec<(usize, Option<usize>)>,
+    chunks: Vec<usize>,
+    tools: Vec<usize>,
+}
+
+impl<'a> Family<'a> {
+    pub(super) fn new(table: &'a Table) -> Self {
+        let nodes = &table.nodes;
+        let (mut first_child, mut next_sibling) = (vec![NONE; nodes.len()], vec![NONE; nodes.len()]);
+        // Backwards, so that children stand in the order they came in.
+        for (at, node) in nodes.iter().enumerate().rev() {
+            if let Some(parent) = node.parent.and_then(|parent| table.place(parent)) {
+                next_sibling[at] = first_child[parent];
+                first_child[parent] = at as u32;
+            }
+        }
+        Self { table, first_child, next_sibling }
+    }
+
+    /// What is known of a span from those below it.
+    pub(super) fn gathered(&self, at: usize) -> Gathered {
+        match self.table.nodes[at].role {
+            Role::Generation => self.of_generation(at),
+            Role::Agent => self.of_agent(at),
+            _ => Gathered::default(),
+        }
+    }
+
+    fn children(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        let existing = |at: u32| (at != NONE).then_some(at);
+        std::iter::successors(existing(self.first_child[at]), move |at| existing(self.next_sibling[*at as usize]))
+            .map(|at| at as usize)
+    }
+
+    /// Goes through the spans below one, with what was made of their parents; `visit` says whether to go on below each.
+    fn walk<T: Copy>(&self, from: usize, initial: T, mut visit: impl FnMut(usize, T) -> Option<T>) {
+        let mut stack: Vec<(usize, T)> = self.children(from).map(|child| (child, initial)).collect();
+        // Parents may form a circle: no span is seen twice in a tree.
+        let mut left = self.table.nodes.len();
+        while let Some((at, context)) = stack.pop() {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
+            if let Some(context) = visit(at, context) {
+                stack.extend(self.children(at).map(|child| (child, context)));
+            }
+        }
+    }
+
+    fn below(&self, generation: usize) -> Below {
+        let nodes = &self.table.nodes;
+        let mut below = Below::default();
+        self.walk(generation, None, |at, step| match nodes[at].role {
+            Role::Agent | Role::Generation => None,
+            Role::Tool => {
+                below.tools.push(at);
+                None
+            }
+            Role::Step => {
+                below.steps.push(at);
+                Some(Some(at))
+            }
+            Role::Inference => {
+                below.inferences.push((at, step));
+                Some(step)
+            }
+            Role::Chunk => {
+                below.chunks.push(at);
+                Some(step)
+            }
+            Role::Other => Some(step),
+        });
+        below.steps.sort_by_key(|at| (self.call(*at).step_index, nodes[*at].start));
+        below.inferences.sort_by_key(|(at, _)| (self.call(*at).step_index, nodes[*at].start));
+        let sequence = |at: &usize| {
+            let parent = nodes[*at].parent.and_then(|parent| self.table.place(parent));
+            let chunk = nodes[*at].chunk();
+            (parent.map(|parent| nodes[parent].start), chunk.and_then(|chunk| chunk.sequence), nodes[*at].start)
+        };
+        below.chunks.sort_by_key(sequence);
+        below.tools.sort_by_key(|at| (nodes[*at].start, *at));
+        below
+    }
+
+    fn call(&self, at: usize) -> ModelCall<'_> {
+        self.table.nodes[at].model_call()
+    }
+
+    fn of_generation(&self, at: usize) -> Gathered {
+        let below = self.below(at);
+        let own = self.call(at);
+        let last = |pick: fn(&ModelCall<'a>) -> Option<&'a str>| {
+            below.inferences.iter().rev().find_map(|(at, _)| pick(&self.table.nodes[*at].model_call()))
+        };
+        let answer = Answer::of(own.output);
+        let text = if answer.has_text() { None } else { self.text_below(&below) };
+        Gathered {
+            usage: self.usage(own, &below).or(own.internal_usage.copied()),
+            request_model: own.request_model.or_else(|| last(|call| call.request_model)).map(str::to_owned),
+            response_model: own.response_model.or_else(|| last(|call| call.response_model)).map(str::to_owned),
+            provider: own.provider.or_else(|| last(|call| call.provider)).map(str::to_owned),
+            text,
+            finish_reasons: self.finish_reasons(own, &below),
+            first_token_at: self.first_token_at(own, &below),
+            tool_calls: self.tool_calls(at, answer, &below),
+            steps: if below.steps.is_empty() { below.inferences.len() } else { below.steps.len() } as u64,
+        }
+    }
+
+    /// Its own, else of each step that of its inferences, else the step's: never two of them.
+    fn usage(&self, own: ModelCall<'_>, below: &Below) -> Option<UsageStats> {
+        if let Some(usage) = own.usage {
+            return Some(*usage);
+        }
+        let inferences = |of: Option<usize>| {
+            let usages = below.inferences.iter().filter(move |(_, step)| *step == of);
+            total(usages.filter_map(|(at, _)| self.call(*at).usage.copied()))
+        };
+        let steps = below.steps.iter().filter_map(|step| inferences(Some(*step)).or(self.call(*step).usage.copied()));
+        total(steps.chain(inferences(None)))
+    }
+
+    fn finish_reasons(&self, own: ModelCall<'_>, below: &Below) -> Vec<String> {
+        let of_inference = |step: usize| {
+            let mut inferences = below.inferences.iter().rev().filter(|(_, of)| *of == Some(step));
+            inferences.find_map(|(at, _)| self.call(*at).finish_reason)
+        };
+        let loose = below.inferences.iter().filter(|(_, step)| step.is_none());
+        let mut reasons: Vec<String> = below
+            .steps
+            .iter()
+            .filter_map(|step| self.call(*step).finish_reason.or_else(|| of_inference(*step)))
+            .chain(loose.filter_map(|(at, _)| self.call(*at).finish_reason))
+            .map(str::to_owned)
+            .collect();
+        if reasons.is_empty() {
+            reasons.extend(own.finish_reason.map(str::to_owned));
+        }
+        reasons
+    }
+
+    fn first_token_at(&self, own: ModelCall<'_>, below: &Below) -> Option<Timestamp> {
+        let inferences = below.inferences.iter().filter_map(|(at, _)| self.call(*at).first_token_at);
+        let chunks = below.chunks.iter().map(|at| self.table.nodes[*at].start);
+        own.first_token_at.or_else(|| inferences.min()).or_else(|| chunks.min())
+    }
+
+    /// The answer as it came in pieces, else that of the last inference or step.
+    fn text_below(&self, below: &Below) -> Option<String> {
+        let mut text = String::new();
+        for chunk in below.chunks.iter().filter_map(|at| self.table.nodes[*at].chunk()) {
+            if chunk.kind.as_deref().is_none_or(|kind| kind.starts_with("text")) {
+                text.push_str(&Answer::of(chunk.output.as_ref()).text.unwrap_or_default());
+                if text.len() >= MAX_KEPT_CONTENT {
+                    text.truncate(text.floor_char_boundary(MAX_KEPT_CONTENT));
+                    break;
+                }
+            }
+        }
+        if !text.is_empty() {
+            return Some(text);
+        }
+        let inferences = below.inferences.iter().rev().map(|(at, _)| *at);
+        let mut calls = inferences.chain(below.steps.iter().rev().copied());
+        calls.find_map(|at| Answer::of(self.call(at).output).text.filter(|text| !text.is_empty()))
+    }
+
+    fn tool_calls(&self, generation: usize, answer: Answer, below: &Below) -> Vec<GatheredToolCall> {
+        let nodes = &self.table.nodes;
+        let mut calls = ToolCalls::default();
+        for at in &below.chunks {
+            let Some(chunk) = nodes[*at].chunk() else { continue };
+            if chunk.kind.as_deref() == Some("tool-call")
+                && let Some(call) = chunk.output.as_ref().and_then(|output| listed_call(&output.to_value()))
+            {
+                calls.add(call, nodes[*at].start, Source::Chunk);
+            }
+        }
+        let at = |place: usize| nodes[place].end.unwrap_or(nodes[place].start);
+        calls.add_listed(&answer, at(generation), Source::Generation);
+        for (place, source) in below
+            .inferences
+            .iter()
+            .map(|(place, _)| (*place, Source::Inference))
+            .chain(below.steps.iter().map(|place| (*place, Source::Step)))
+        {
+            calls.add_listed(&Answer::of(self.call(place).output), at(place), source);
+        }
+        for place in &below.tools {
+            if let Some(call) = nodes[*place].tool_call() {
+                calls.add(call, nodes[*place].start, Source::Span);
+            }
+        }
+        calls.in_order()
+    }
+
+    fn of_agent(&self, at: usize) -> Gathered {
+        let nodes = &self.table.nodes;
+        let (mut generations, mut loose, mut internal) = (Vec::new(), Below::default(), Vec::new());
+        internal.extend(self.internal_usage(at));
+        // Whether a generation counts what is below already, and the step it is in.
+        self.walk(at, (false, None), |at, (counted, step)| {
+            let role = nodes[at].role;
+            if role == Role::Agent {
+                return None;
+            }
+            internal.extend(self.internal_usage(at));
+            match role {
+                Role::Generation => {
+                    generations.push(at);
+                    return Some((true, None));
+                }
+                Role::Tool => return Some((false, None)),
+                Role::Step if !counted => {
+                    loose.steps.push(at);
+                    return Some((false, Some(at)));
+                }
+                Role::Inference if !counted => loose.inferences.push((at, step)),
+                _ => {}
+            }
+            Some((counted, step))
+        });
+        generations.sort_by_key(|at| (nodes[*at].end.is_none(), nodes[*at].end, nodes[*at].start));
+        let loose_usage = self.usage(ModelCall::default(), &loose);
+        // What the source rolled up of spans it hides is not counted beside the same spans.
+        let internal = if loose_usage.is_some() { None } else { total(internal.into_iter()) };
+        let last = generations.iter().rev().find(|at| {
+            let call = self.call(**at);
+            call.request_model.is_some() || call.response_model.is_some()
+        });
+        let of_last = last.map(|at| self.of_generation(*at)).unwrap_or_default();
+        let usages = generations.iter().filter_map(|at| self.usage(self.call(*at), &self.below(*at)));
+        Gathered {
+            usage: total(usages.chain(loose_usage).chain(internal)),
+            request_model: of_last.request_model,
+            response_model: of_last.response_model,
+            provider: of_last.provider,
+            text: generations.iter().rev().find_map(|at| self.text(*at)),
+            finish_reasons: of_last.finish_reasons,
+            first_token_at: generations
+                .iter()
+                .filter_map(|at| self.first_token_at(self.call(*at), &self.below(*at)))
+                .min(),
+            tool_calls: Vec::new(),
+            steps: generations.iter().map(|at| self.below(*at).steps.len() as u64).sum(),
+        }
+    }
+
+    fn internal_usage(&self, at: usize) -> Option<UsageStats> {
+        match &self.table.nodes[at].body {
+            super::node::Body::Whole(span) => span.attributes.internal_usage().copied(),
+            super::node::Body::Model(_) => self.call(at).internal_usage.copied(),
+            _ => None,
+        }
+    }
+
+    /// A generation's answer.
+    fn text(&self, generation: usize) -> Option<String> {
+        let own = Answer::of(self.call(generation).output);
+        own.text.filter(|text| !text.is_empty()).or_else(|| self.text_below(&self.below(generation)))
+    }
+}
+
+/// The sum, if there is anything to add up.
+fn total(usages: impl Iterator<Item = UsageStats>) -> Option<UsageStats> {
+    usages.reduce(|a, b| a + b)
+}
+
+/// The output of a call of a model.
+#[derive(Default)]
+struct Answer {
+    text: Option<String>,
+    tool_calls: Vec<Value>,
+}
+
+impl Answer {
+    fn of(output: Option<&Payload>) -> Self {
+        #[derive(Deserialize)]
+        struct Read {
+            text: Option<Value>,
+            #[serde(rename = "toolCalls")]
+            tool_calls: Option<Value>,
+        }
+
+        let Some(output) = output else { return Self::default() };
+        if !output.is_json() {
+            return Self { text: Some(output.as_str().to_owned()), tool_calls: Vec::new() };
+        }
+        let Ok(read) = serde_json::from_str::<Read>(output.as_str()) else { return Self::default() };
+        let text = match read.text {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let tool_calls = match read.tool_calls {
+            Some(Value::Array(calls)) => calls,
+            _ => Vec::new(),
+        };
+        Self { text, tool_calls }
+    }
+
+    fn has_text(&self) -> bool {
+        self.text.as_deref().is_some_and(|text| !text.is_empty())
+    }
+}
+
+/// A call as an answer lists it: `{toolCallId, toolName, args}`, with the newer `input`, a chunk's `toolInput`, or all of it
+/// under `payload`.
+fn listed_call(value: &Value) -> Option<GatheredToolCall> {
+    let members = match value.get("payload") {
+        Some(payload) if payload.is_object() => payload,
+        _ => value,
+    };
+    let text = |key: &str| members.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let arguments = ["args", "input", "toolInput", "arguments"].into_iter().find_map(|key| members.get(key));
+    Some(GatheredToolCall {
+        id: text("toolCallId").or_else(|| text("id")),
+        name: text("toolName").or_else(|| text("name"))?,
+        arguments: arguments.filter(|arguments| !arguments.is_null()).map(Payload::from),
+    })
+}
+
+/// Who told of a call. The same source tells of two calls when it does so twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Span = 1,
+    Chunk = 2,
+    Generation = 4,
+    Inference = 8,
+    Step = 16,
+}
+
+#[derive(Default)]
+struct ToolCalls {
+    calls: Vec<ToldCall>,
+}
+
+struct ToldCall {
+    call: GatheredToolCall,
+    at: Timestamp,
+    sources: u8,
+}
+
+impl ToolCalls {
+    fn add_listed(&mut self, answer: &Answer, at: Timestamp, source: Source) {
+        for call in answer.tool_calls.iter().filter_map(listed_call) {
+            self.add(call, at, source);
+        }
+    }
+
+    fn add(&mut self, call: GatheredToolCall, at: Timestamp, source: Source) {
+        let bit = source as u8;
+        let by_id = |told: &ToldCall| call.id.is_some() && told.call.id == call.id;
+        // Older tool spans have no id: the listed call of that name that has no span yet is theirs.
+        let by_name = |told: &ToldCall| {
+            told.sources & bit == 0 && told.call.name == call.name && (told.call.id.is_none() || call.id.is_none())
+        };
+        let same = self.calls.iter().position(by_id).or_else(|| self.calls.iter().position(by_name));
+        match same {
+            Some(same) => {
+                let told = &mut self.calls[same];
+                told.sources |= bit;
+                told.at = told.at.min(at);
+                told.call.id = told.call.id.take().or(call.id);
+                told.call.arguments = told.call.arguments.take().or(call.arguments);
+            }
+            None => self.calls.push(ToldCall { call, at, sources: bit }),
+        }
+    }
+
+    fn in_order(mut self) -> Vec<GatheredToolCall> {
+        self.calls.sort_by_key(|told| (told.at, Reverse(told.sources & Source::Span as u8)));
+        self.calls.into_iter().map(|told| told.call).collect()
+    }
+}

@@ -1,0 +1,259 @@
+//! From a part of a trace to what is sent of it: each span with its place, its agent, what was gathered for it, and whether its
+//! failure is an issue of its own. Runs on the exporter's thread, not on the host's.
+
+use std::{collections::HashMap, sync::Arc};
+
+use watchpost_sentry::wire::{SpanId, TraceId};
+
+use super::{
+    failure::Failure,
+    gather::Family,
+    node::{Body, Node, Role, State},
+    table::Table,
+};
+use crate::model::{AgentIdentity, Breadcrumb, FinishedSpan, Gathered, Span};
+
+/// Most failures above one that it is compared with.
+const MAX_COMPARED: usize = 32;
+
+/// Spans that are sent together: a run's, or what came of it without or after its root.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Release {
+    pub(crate) trace_id: TraceId,
+    /// The sampling decided outside.
+    pub(crate) sampled: Option<bool>,
+    /// The run's root first if it is in here, then by start.
+    pub(crate) spans: Vec<FinishedSpan>,
+    /// Whether the first span is the run's root.
+    pub(crate) has_root: bool,
+    /// The run's root without content, where it is known and not in here.
+    pub(crate) segment: Option<Arc<FinishedSpan>>,
+    /// About how many bytes the spans hold.
+    pub(crate) bytes: usize,
+}
+
+/// A [`Release`] in the making: what the host's thread has taken out of the trace.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(super) trace_id: TraceId,
+    pub(super) sampled: Option<bool>,
+    pub(super) content: Content,
+    pub(super) root: Option<SpanId>,
+    pub(super) segment: Option<Arc<FinishedSpan>>,
+    pub(super) spans: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Spans yet to be seen together: those in [`State::Ended`] are released, the others are around them.
+    Raw { nodes: Vec<Node>, crumbs: Vec<Arc<Breadcrumb>> },
+    /// Seen already.
+    Ready(Vec<FinishedSpan>),
+}
+
+impl Part {
+    /// How many spans it releases.
+    pub(crate) const fn spans(&self) -> usize {
+        self.spans
+    }
+
+    /// About how many bytes they hold.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Finds out what there is to know.
+    pub(crate) fn release(self) -> Release {
+        let mut spans = match self.content {
+            Content::Ready(spans) => spans,
+            Content::Raw { nodes, crumbs } => {
+                let mut table = Table::of(nodes);
+                let ended = |at: &usize| table.nodes[*at].state == State::Ended && table.nodes[*at].is_kept;
+                let places: Vec<usize> = (0..table.nodes.len()).filter(ended).collect();
+                finish(&mut table, &places, &crumbs)
+            }
+        };
+        spans.sort_by_key(|span| (Some(span.span.id) != self.root, span.span.start));
+        let has_root = self.root.is_some() && spans.first().is_some_and(|span| Some(span.span.id) == self.root);
+        Release {
+            trace_id: self.trace_id,
+            sampled: self.sampled,
+            has_root,
+            segment: self.segment,
+            bytes: self.bytes,
+            spans,
+        }
+    }
+}
+
+/// What is known of a span from those around it.
+struct Around {
+    parent: Option<SpanId>,
+    agent: Option<Arc<AgentIdentity>>,
+    gathered: Gathered,
+    reports_error: bool,
+}
+
+/// Takes the spans at these places out of the table.
+pub(super) fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcrumb>]) -> Vec<FinishedSpan> {
+    adopt_errors(table, places);
+    let reports = reporting(table, places);
+    let seen = &*table;
+    let gathers = |at: &usize| matches!(seen.nodes[*at].role, Role::Agent | Role::Generation);
+    let family = places.iter().any(|at| gathers(at)).then(|| Family::new(seen));
+    let mut agents = Agents { table: seen, known: Vec::new() };
+    let around: Vec<Around> = places
+        .iter()
+        .zip(reports)
+        .map(|(at, reports_error)| Around {
+            parent: seen.kept_parent(*at),
+            agent: agents.of(*at),
+            gathered: family.as_ref().map(|family| family.gathered(*at)).unwrap_or_default(),
+            reports_error,
+        })
+        .collect();
+    places.iter().zip(around).filter_map(|(at, around)| finished(table, *at, around, crumbs)).collect()
+}
+
+fn finished(table: &mut Table, at: usize, around: Around, crumbs: &[Arc<Breadcrumb>]) -> Option<FinishedSpan> {
+    let node = &mut table.nodes[at];
+    let span = match &mut node.body {
+        Body::Whole(_) => match std::mem::take(&mut node.body) {
+            Body::Whole(span) => *span,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let end = span.end.unwrap_or(span.start);
+    let breadcrumbs = if around.reports_error {
+        crumbs.iter().filter(|crumb| crumb.at <= end).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    Some(FinishedSpan {
+        parent_span_id: around.parent.or(span.external_parent_span_id),
+        completion: node.completion,
+        agent: around.agent,
+        gathered: around.gathered,
+        reports_error: around.reports_error,
+        breadcrumbs,
+        withheld: Default::default(),
+        span,
+    })
+}
+
+/// A step's failure is its generation's when that ended with it: the last step failed and the generation tells of no error.
+fn adopt_errors(table: &mut Table, places: &[usize]) {
+    let nodes = &table.nodes;
+    let failed = |node: &Node| matches!(&node.body, Body::Model(facts) if facts.error.is_some());
+    if !nodes.iter().any(failed) {
+        return;
+    }
+    // The last call of a model below each span.
+    let mut last: HashMap<usize, usize> = HashMap::new();
+    for at in (0..nodes.len()).filter(|at| matches!(nodes[*at].role, Role::Step | Role::Inference)) {
+        let Some(kept) = table.above(at).find(|above| nodes[*above].is_kept) else { continue };
+        let rank = |at: usize| (nodes[at].start, nodes[at].end, at);
+        let last = last.entry(kept).or_insert(at);
+        if rank(at) > rank(*last) {
+            *last = at;
+        }
+    }
+    let mut adopted = Vec::new();
+    for place in places.iter().filter(|place| nodes[**place].error().is_none()) {
+        if let Some(Body::Model(facts)) = last.get(place).map(|last| &nodes[*last].body)
+            && facts.error.is_some()
+        {
+            adopted.push((*place, facts.error.clone()));
+        }
+    }
+    for (place, error) in adopted {
+        if let Body::Whole(span) = &mut table.nodes[place].body {
+            span.error = error;
+        }
+    }
+}
+
+/// Which of the spans report their error: of those on one way up that tell of the same failure, the deepest.
+fn reporting(table: &Table, places: &[usize]) -> Vec<bool> {
+    let nodes = &table.nodes;
+    let mut reports: Vec<bool> = places.iter().map(|at| nodes[*at].error().is_some()).collect();
+    if !reports.contains(&true) {
+        return reports;
+    }
+    let failures: Vec<Option<Arc<Failure>>> = nodes
+        .iter()
+        .map(|node| match node.error() {
+            Some(error) if node.state == State::Ended => Some(Arc::new(Failure::of(error))),
+            _ => node.failure.clone(),
+        })
+        .collect();
+    let position = |at: usize| places.binary_search(&at).ok();
+    for (at, below) in failures.iter().enumerate() {
+        let Some(below) = below else { continue };
+        let failed_above = table.above(at).filter(|above| *above != at);
+        let failed_above = failed_above.filter_map(|above| Some((above, failures[above].as_ref()?))).take(MAX_COMPARED);
+        for (above, failure) in failed_above {
+            if failure.repeats(below) {
+                match (position(above), position(at)) {
+                    (Some(above), _) => reports[above] = false,
+                    // The one above was released before and has said it.
+                    (None, Some(at)) => reports[at] = false,
+                    (None, None) => {}
+                }
+                break;
+            }
+        }
+    }
+    reports
+}
+
+/// The agents of a release, each made once.
+struct Agents<'a> {
+    table: &'a Table,
+    known: Vec<(usize, Arc<AgentIdentity>)>,
+}
+
+impl Agents<'_> {
+    fn of(&mut self, at: usize) -> Option<Arc<AgentIdentity>> {
+        let nearest = self.table.agents_above(at).next()?;
+        if let Some((_, known)) = self.known.iter().find(|(place, _)| *place == nearest) {
+            return Some(known.clone());
+        }
+        let mut agent = self.table.nodes[nearest].identity()?;
+        if agent.conversation_id.is_none() {
+            // An agent that another one calls takes part in that one's conversation.
+            let mut above = self.table.agents_above(nearest).skip(1);
+            let outer = above.find_map(|above| self.table.nodes[above].identity()?.conversation_id.clone());
+            if outer.is_some() {
+                Arc::make_mut(&mut agent).conversation_id = outer;
+            }
+        }
+        self.known.push((nearest, agent.clone()));
+        Some(agent)
+    }
+}
+
+/// A root without its content, for the spans that are sent without it.
+pub(super) fn segment(root: &Span, parent: Option<SpanId>) -> FinishedSpan {
+    let mut span = Span::new(root.trace_id, root.id, root.ty.clone(), root.name.clone(), root.start);
+    span.parent_span_id = root.parent_span_id;
+    span.external_parent_span_id = root.external_parent_span_id;
+    span.entity_type.clone_from(&root.entity_type);
+    span.entity_id.clone_from(&root.entity_id);
+    span.entity_name.clone_from(&root.entity_name);
+    span.attributes = super::node::naming(&root.attributes);
+    span.is_root = root.is_root;
+    span.sampled = root.sampled;
+    FinishedSpan {
+        span,
+        parent_span_id: parent,
+        completion: Default::default(),
+        agent: None,
+        gathered: Gathered::default(),
+        reports_error: false,
+        breadcrumbs: Vec::new(),
+        withheld: Default::default(),
+    }
+}

@@ -1,0 +1,125 @@
+//! What never ends, what is too much, and what is left at the end.
+
+use std::time::Duration;
+
+use super::support::*;
+use crate::{
+    assembly::{Limits, ReleaseWhen},
+    model::{Payload, SpanCompletion, SpanType::*},
+};
+
+#[test]
+fn beyond_the_bound_the_trace_idle_longest_is_released_as_it_stands() {
+    let limits = Limits { open_spans: 3, ..Limits::default() };
+    let mut bench = Bench::with(limits, ReleaseWhen::TraceComplete);
+    for number in 1..=4 {
+        let mut agent = span(u64::from(number), 0, AgentRun);
+        agent.trace_id = trace(number);
+        bench.start(&agent);
+        if number == 2 {
+            let mut first = span(1, 0, AgentRun);
+            first.trace_id = trace(1);
+            bench.update(&first);
+        }
+    }
+    let spans = bench.spans();
+    assert_eq!(spans.iter().map(number).collect::<Vec<_>>(), [2], "the first was heard of later");
+    assert_eq!((spans[0].completion, spans[0].span.end), (SpanCompletion::Aborted, Some(at(2))));
+    assert_eq!((bench.assembler.counts().aborted, bench.assembler.open_spans()), (1, 3));
+    let mut end = span(2, 0, AgentRun);
+    end.trace_id = trace(2);
+    bench.end(&end, 50);
+    assert!(bench.spans().is_empty(), "it was sent");
+}
+
+#[test]
+fn bytes_and_traces_are_bounded_too() {
+    let limits = Limits { open_bytes: 200_000, ..Limits::default() };
+    let mut bench = Bench::with(limits, ReleaseWhen::TraceComplete);
+    for number in 1..=50 {
+        let mut agent = span(u64::from(number), 0, AgentRun);
+        agent.trace_id = trace(number);
+        agent.input = Some(Payload::text("x".repeat(10_000)));
+        bench.start(&agent);
+        let memory = bench.assembler.bytes();
+        assert!(memory < 200_000 + 100_000, "{memory}");
+    }
+    assert!(bench.assembler.counts().aborted >= 30);
+
+    let mut bench = Bench::with(Limits { open_traces: 5, ..Limits::default() }, ReleaseWhen::SpanEnded);
+    for number in 1..=20 {
+        let mut agent = span(u64::from(number), 0, AgentRun);
+        agent.trace_id = trace(number);
+        bench.start(&agent);
+    }
+    assert_eq!((bench.assembler.open_traces(), bench.spans().len()), (5, 15));
+}
+
+#[test]
+fn a_trace_nothing_is_heard_of_ends_after_its_time() {
+    let mut bench = Bench::new();
+    let (agent, tool) = (span(1, 0, AgentRun), span(2, 1, ToolCall));
+    bench.start(&agent);
+    bench.start(&tool);
+    bench.end(&tool, 7);
+    bench.wait(29 * 60);
+    assert!(bench.spans().is_empty());
+    assert_eq!(bench.assembler.next_deadline(), Some(bench.now + Duration::from_secs(60)));
+    bench.wait(60);
+    let spans = bench.spans();
+    assert_eq!((of(&spans, 1).completion, of(&spans, 1).span.end), (SpanCompletion::DeadlineExceeded, Some(at(7))));
+    assert_eq!(of(&spans, 2).completion, SpanCompletion::Ended);
+    assert_eq!(bench.assembler.counts().expired, 1);
+}
+
+#[test]
+fn a_shutdown_ends_what_is_open_and_leaves_nothing() {
+    let mut bench = Bench::new();
+    bench.start(&span(1, 0, AgentRun));
+    bench.start(&span(2, 1, ToolCall));
+    bench.start(&span(9, 8, ToolCall));
+    bench.finish();
+    let spans = bench.spans();
+    assert_eq!(spans.len(), 3);
+    for span in &spans {
+        assert_eq!((span.completion, span.span.end), (SpanCompletion::ShutDown, Some(at(500))));
+    }
+    let assembler = &bench.assembler;
+    assert_eq!((assembler.bytes(), assembler.open_spans(), assembler.open_traces()), (0, 0, 0));
+    assert_eq!((assembler.counts().shut_down, assembler.next_deadline()), (3, None));
+}
+
+#[test]
+fn a_trace_with_very_many_spans_releases_those_that_are_finished_ahead() {
+    let limits = Limits { held_spans: 100, ..Limits::default() };
+    let mut bench = Bench::with(limits, ReleaseWhen::TraceComplete);
+    let agent = span(1, 0, AgentRun);
+    bench.start(&agent);
+    (2..=250).for_each(|number| bench.end(&span(number, 1, ToolCall), 900));
+    let releases = bench.releases();
+    assert_eq!(releases.iter().map(|release| release.spans.len()).collect::<Vec<_>>(), [101, 101]);
+    assert!(releases.iter().all(|release| !release.has_root && parent(&release.spans, number(&release.spans[0])) == 1));
+    bench.end(&agent, 901);
+    let releases = bench.releases();
+    assert!(releases[0].has_root);
+    assert_eq!(releases[0].spans.len(), 48);
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_forgotten_in_time() {
+    let limits = Limits { remembered_traces: 10, ..Limits::default() };
+    let mut bench = Bench::with(limits, ReleaseWhen::TraceComplete);
+    let mut after_ten = 0;
+    for number in 1..=100 {
+        let mut agent = span(u64::from(number), 0, AgentRun);
+        agent.trace_id = trace(number);
+        bench.end(&agent, 200);
+        if number == 10 {
+            after_ten = bench.assembler.bytes();
+        }
+    }
+    assert_eq!(bench.assembler.bytes(), after_ten);
+    assert_eq!(bench.assembler.next_deadline(), Some(bench.now + Duration::from_secs(60)));
+    bench.wait(61);
+    assert_eq!((bench.assembler.bytes(), bench.assembler.next_deadline()), (0, None));
+}

@@ -1,0 +1,10 @@
+//! Trace assembly by its rules, with a clock of its own.
+
+mod agents;
+mod bounds;
+mod failures;
+mod generations;
+mod interleavings;
+mod order;
+mod stream;
+mod support;
