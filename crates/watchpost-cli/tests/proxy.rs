@@ -4,9 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Arc, Once, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -43,6 +44,7 @@ impl Proxy {
                 command.env_remove(&*name);
             }
         }
+        unignore_signals();
         command.env("OTEL_SDK_DISABLED", "true").current_dir(std::env::temp_dir());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -105,6 +107,22 @@ struct Ended {
     err: String,
 }
 
+/// What starts these tests may ignore signals (a shell's background job ignores SIGINT), and an ignored signal stays ignored in
+/// every child, by design in the proxy too. A signal that is caught here is the default again in a child.
+fn unignore_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+        for signal in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2] {
+            if ignored >> (signal.as_raw() - 1) & 1 == 1 {
+                signal_hook::flag::register(signal.as_raw(), Arc::default()).unwrap();
+            }
+        }
+    });
+}
+
 fn run(options: &[&str], script: &str) -> Ended {
     Proxy::start(watchpost(options, script)).close()
 }
@@ -124,7 +142,7 @@ fn assert_goes(pid: Pid) {
 
 /// The state of a process; `None` where `/proc` does not say.
 fn state_of(pid: Pid) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
@@ -273,7 +291,7 @@ fn a_proxy_that_is_killed_takes_the_server_and_its_group_along() {
 
 /// How many children a process has; `None` where the system does not say.
 fn children_of(pid: Pid) -> Option<usize> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     Some(children.split_whitespace().count())
 }
 
