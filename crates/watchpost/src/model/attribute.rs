@@ -154,10 +154,15 @@ pub(super) fn set_other(others: &mut Vec<(Box<str>, Payload)>, name: &str, json:
     if json.get() == "null" {
         return;
     }
-    let Some(value) = Payload::of_raw(json) else { return };
-    match others.iter().position(|(other, _)| **other == *name) {
+    if let Some(value) = Payload::of_raw(json) {
+        insert_other(others, name.into(), value);
+    }
+}
+
+pub(super) fn insert_other(others: &mut Vec<(Box<str>, Payload)>, name: Box<str>, value: Payload) {
+    match others.iter().position(|(other, _)| *other == name) {
         Some(at) => others[at].1 = value,
-        None if others.len() < MAX_OTHERS => others.push((name.into(), value)),
+        None if others.len() < MAX_OTHERS => others.push((name, value)),
         None => {}
     }
 }

@@ -36,8 +36,14 @@ pub use self::{
 };
 use super::{
     AttributeMut, AttributeRef, Payload, SpanType, UsageStats,
-    attribute::{Field, Group, set_other},
+    attribute::{Field, Group, insert_other, set_other},
 };
+
+/// A group of attributes as one of [`SpanAttributes`]' variants; all of this module's groups are.
+pub trait TypedAttributes: Default {
+    /// The group in `attributes`, which is replaced when it is another one.
+    fn of(attributes: &mut SpanAttributes) -> Option<&mut Self>;
+}
 
 /// One variant a line: its struct, the types that have it, what it is.
 macro_rules! variants {
@@ -53,6 +59,23 @@ macro_rules! variants {
             /// Of anything else, by name.
             Other(Vec<(Box<str>, Payload)>),
         }
+
+        $(
+            impl From<$group> for SpanAttributes {
+                fn from(group: $group) -> Self {
+                    Self::$variant(Box::new(group))
+                }
+            }
+
+            impl TypedAttributes for $group {
+                fn of(attributes: &mut SpanAttributes) -> Option<&mut Self> {
+                    if !matches!(attributes, SpanAttributes::$variant(_)) {
+                        *attributes = Self::default().into();
+                    }
+                    if let SpanAttributes::$variant(group) = attributes { Some(group) } else { None }
+                }
+            }
+        )*
 
         impl SpanAttributes {
             /// The attributes that a span of this type has, none of them set.
@@ -75,6 +98,16 @@ macro_rules! variants {
                 match self {
                     $(Self::$variant(group) => Some(&mut **group),)*
                     Self::None | Self::Other(_) => None,
+                }
+            }
+
+            /// Keeps an attribute that no field stands for; the last one of a name counts, and at most 128 are kept.
+            pub fn insert(&mut self, name: impl Into<Box<str>>, value: impl Into<Payload>) {
+                let (name, value) = (name.into(), value.into());
+                match self {
+                    $(Self::$variant(group) => insert_other(&mut group.other, name, value),)*
+                    Self::Other(others) => insert_other(others, name, value),
+                    Self::None => *self = Self::Other(vec![(name, value)]),
                 }
             }
 

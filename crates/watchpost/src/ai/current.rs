@@ -1,0 +1,111 @@
+//! The span that code runs in: a stack of spans for each thread, entered for a piece of code, or for each poll of a future.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{failure, state::State};
+
+thread_local! {
+    static CURRENT: RefCell<Vec<(u64, Arc<State>)>> = const { RefCell::new(Vec::new()) };
+    static TICKET: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The span this thread's code runs in.
+pub(super) fn current() -> Option<Arc<State>> {
+    // No stack while the thread ends.
+    CURRENT.try_with(|current| current.borrow().last().map(|(_, state)| Arc::clone(state))).ok().flatten()
+}
+
+/// While it lives, new spans of this thread are children of the span it was made of. They may be dropped in any order.
+#[must_use = "the span is left as soon as this is dropped"]
+pub struct Entered<'a> {
+    ticket: u64,
+    /// It belongs to its thread, and to the span.
+    of: PhantomData<(*const (), &'a ())>,
+}
+
+pub(super) fn enter(state: &Arc<State>) -> Entered<'_> {
+    failure::forget_panic();
+    let ticket = TICKET.try_with(|last| {
+        last.set(last.get().wrapping_add(1));
+        last.get()
+    });
+    let ticket = ticket.unwrap_or(0);
+    let _ = CURRENT.try_with(|current| current.borrow_mut().push((ticket, Arc::clone(state))));
+    Entered { ticket, of: PhantomData }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let left = CURRENT.try_with(|current| {
+            let mut current = current.borrow_mut();
+            let at = current.iter().rposition(|(ticket, _)| *ticket == self.ticket);
+            at.map(|at| current.remove(at))
+        });
+        // Only now: what is dropped with the span's sink may start spans itself.
+        drop(left);
+    }
+}
+
+impl fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}
+
+/// Runs `work` in the span; a panic in it is the span's failure and goes on.
+pub(super) fn in_scope<R>(state: &Arc<State>, work: impl FnOnce() -> R) -> R {
+    let entered = enter(state);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    drop(entered);
+    done.unwrap_or_else(|payload| {
+        state.fail_unless_failed(failure::of_panic(&*payload));
+        resume_unwind(payload)
+    })
+}
+
+/// A future whose code runs in a span, on whatever thread it is polled.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Instrumented<F> {
+    /// Taken when it is dropped, so that it is dropped in the span too.
+    future: Option<Pin<Box<F>>>,
+    state: Arc<State>,
+}
+
+impl<F> Instrumented<F> {
+    pub(super) fn new(future: F, state: Arc<State>) -> Self {
+        Self { future: Some(Box::pin(future)), state }
+    }
+}
+
+impl<F: Future> Future for Instrumented<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        match &mut this.future {
+            Some(future) => in_scope(&this.state, || future.as_mut().poll(context)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for Instrumented<F> {
+    fn drop(&mut self) {
+        let _entered = enter(&self.state);
+        self.future = None;
+    }
+}
+
+impl<F> fmt::Debug for Instrumented<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instrumented").finish_non_exhaustive()
+    }
+}
