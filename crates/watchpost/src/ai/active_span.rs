@@ -9,7 +9,7 @@ use super::{
     starter::starters,
     state::{Place, State},
 };
-use crate::model::{ErrorInfo, Payload, Span, SpanLog, SpanType, TypedAttributes};
+use crate::model::{ErrorInfo, Payload, Span, SpanAttributes, SpanLog, SpanType, TypedAttributes};
 
 /// An open span. It ends when it is dropped, also while a panic unwinds, which is its failure then; one that is never dropped
 /// costs only its own memory, and the exporter sends it in the end as it stands.
@@ -104,8 +104,13 @@ impl<A> ActiveSpan<A> {
     }
 
     /// Sets an attribute that has no method, by its name.
-    pub fn attribute(&self, name: impl Into<Box<str>>, value: impl Into<Payload>) -> &Self {
-        self.change(|span| span.attributes.insert(name, value))
+    pub fn attribute(&self, name: &str, value: impl Into<Payload>) -> &Self {
+        self.change(|span| {
+            if span.attributes == SpanAttributes::None {
+                span.attributes = SpanAttributes::empty(&span.ty);
+            }
+            span.attributes.insert(name, value);
+        })
     }
 
     /// Says that it failed, how, and what caused that: the error's message and type, and the chain of its

@@ -76,6 +76,9 @@ impl State {
         let took = if span.is_event { std::time::Duration::ZERO } else { self.began.elapsed() };
         span.end = Some(span.start.saturating_add(took));
         let failed = span.error.is_some();
+        if span.ty.is_tool() && span.attributes == SpanAttributes::None {
+            span.attributes = SpanAttributes::empty(&span.ty);
+        }
         if let SpanAttributes::ToolCall(tool) = &mut span.attributes {
             tool.success.get_or_insert(!failed);
         }

@@ -101,16 +101,6 @@ macro_rules! variants {
                 }
             }
 
-            /// Keeps an attribute that no field stands for; the last one of a name counts, and at most 128 are kept.
-            pub fn insert(&mut self, name: impl Into<Box<str>>, value: impl Into<Payload>) {
-                let (name, value) = (name.into(), value.into());
-                match self {
-                    $(Self::$variant(group) => insert_other(&mut group.other, name, value),)*
-                    Self::Other(others) => insert_other(others, name, value),
-                    Self::None => *self = Self::Other(vec![(name, value)]),
-                }
-            }
-
             /// Takes from `older`, another report of the same span, what is not set here.
             pub fn fill_from(&mut self, older: Self) {
                 match (self, older) {
@@ -190,6 +180,20 @@ impl SpanAttributes {
                     group.visit_mut(each);
                 }
             }
+        }
+    }
+
+    /// Sets an attribute by its JSON name: its field, when the value fits that, or else it is kept by its name. The last one of a
+    /// name counts, and at most 128 are kept that have no field.
+    pub fn insert(&mut self, name: &str, value: impl Into<Payload>) {
+        let value = value.into();
+        if let Self::None = self {
+            *self = Self::Other(Vec::new());
+        }
+        if let Self::Other(others) = self {
+            insert_other(others, name.into(), value);
+        } else if let Ok(json) = RawValue::from_string(value.to_json().into_owned()) {
+            self.set(name, &json);
         }
     }
 
