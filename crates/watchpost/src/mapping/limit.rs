@@ -85,6 +85,16 @@ const fn json_length(character: char) -> usize {
     }
 }
 
+/// How many bytes a text has in JSON, without the quotes.
+pub(super) fn json_length_of(text: &str) -> usize {
+    let escape = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..0x20 => LONGEST_ESCAPE - 1,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(escape).sum::<usize>()
+}
+
 /// `value` as it is, or, when its JSON is longer than `max` bytes, the beginning of that JSON as a text.
 pub(super) fn fit(value: &serde_json::Value, max: usize) -> Value<'_> {
     match value {
@@ -143,6 +153,7 @@ mod tests {
             prop_assert!(short.chars().count() <= max);
             prop_assert_eq!(short == text, text.chars().count() <= max);
             let json = |text: &str| json!(text).to_string().len() - 2;
+            prop_assert_eq!(json_length_of(&text), json(&text));
             let short = cut_json(&text, max.max(3));
             prop_assert!(json(&short) <= max.max(3));
             prop_assert_eq!(short == text, json(&text) <= max.max(3));

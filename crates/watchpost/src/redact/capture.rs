@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, de};
 
-/// Which content of an event is exported. Metadata (names, ids, sizes, counts, durations, whether and how it failed) always
+/// Which content of an event or a span is exported. Metadata (names, ids, sizes, counts, durations, whether and how it failed) always
 /// is.
 ///
 /// | setting | user intent | actor | error texts | arguments | results | properties |
@@ -12,6 +12,11 @@ use serde::{Deserialize, de};
 /// | `none` | – | – | – | – | – | – |
 /// | `seed` (default) | ✓ | ✓ | ✓ | – | – | ✓ |
 /// | `all` | ✓ | ✓ | ✓ | ✓ | ✓ | ✓ |
+///
+/// Of an AI span, *arguments* are all that goes in (messages, instructions, prompts, tool definitions, the arguments of tools),
+/// *results* all that comes out (answers, the results of tools, other outputs), *actor* the user and resource ids of its metadata.
+/// What is left out is counted: bytes, and messages. The host's metadata and tags are labels; `none` leaves out those of its
+/// metadata that are longer than 200 bytes, objects or arrays.
 ///
 /// Properties are any JSON of the host's own: only `none` leaves them out. A list names exactly what else is wanted: `inputs` (arguments and user intent), `outputs` (results and error texts), `user`
 /// (the actor), `intent`, `errors`; for example `inputs,user`. In JSON and TOML it may be an array.

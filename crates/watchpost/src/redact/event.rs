@@ -61,7 +61,7 @@ fn drop_content(event: &mut McpEvent, capture: Capture) {
 }
 
 /// Leaves type, code and frames: they say what failed and where without quoting anything.
-fn drop_error_texts(error: &mut ErrorInfo) {
+pub(super) fn drop_error_texts(error: &mut ErrorInfo) {
     error.message.clear();
     error.data = None;
     error.stack = None;
@@ -184,7 +184,7 @@ fn redact_strings(event: &mut McpEvent) {
     }
 }
 
-fn error_holds_secret(error: &ErrorInfo) -> bool {
+pub(super) fn error_holds_secret(error: &ErrorInfo) -> bool {
     let ErrorInfo {
         kind: _,
         message,
@@ -212,16 +212,11 @@ fn error_holds_secret(error: &ErrorInfo) -> bool {
         || causes.iter().any(error_holds_secret)
 }
 
-fn redact_error(error: &mut ErrorInfo) {
+pub(super) fn redact_error(error: &mut ErrorInfo) {
     redact_string(&mut error.message);
-    for text in [
-        &mut error.ty,
-        &mut error.id,
-        &mut error.domain,
-        &mut error.category,
-        &mut error.stack,
-        &mut error.platform,
-    ] {
+    for text in
+        [&mut error.ty, &mut error.id, &mut error.domain, &mut error.category, &mut error.stack, &mut error.platform]
+    {
         redact_option(text);
     }
     redact_json_option(&mut error.data);
@@ -244,7 +239,7 @@ fn option_holds_secret(text: &Option<String>) -> bool {
     text.as_deref().is_some_and(holds_secret)
 }
 
-fn redact_option(text: &mut Option<String>) {
+pub(super) fn redact_option(text: &mut Option<String>) {
     if let Some(text) = text {
         redact_string(text);
     }
@@ -258,7 +253,7 @@ fn redact_json_option(json: &mut Option<String>) {
     }
 }
 
-fn redact_string(text: &mut String) {
+pub(super) fn redact_string(text: &mut String) {
     if let Cow::Owned(clean) = redact_text(text) {
         *text = clean;
     }

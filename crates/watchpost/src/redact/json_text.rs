@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for Scan<'_> {
 
 /// `text` with the `\uXXXX` escapes of ASCII letters, digits and signs read, and `\/` too; `None` if there are none. Quotes
 /// and backslashes stay escaped, or strings would end where they do not.
-fn read_escapes(text: &str) -> Option<String> {
+pub(super) fn read_escapes(text: &str) -> Option<String> {
     let mut read = String::new();
     let mut copied = 0;
     let mut from = 0;

@@ -25,7 +25,9 @@ mod json;
 mod json_text;
 mod key;
 mod pair;
+mod payload;
 mod run;
+mod span;
 mod terminal;
 mod text;
 mod token;
@@ -36,6 +38,7 @@ pub use self::{
     event::redact_event,
     json::redact_json,
     key::is_secret_key,
+    span::redact_span,
     terminal::redact_terminal_line,
     text::redact_text,
 };

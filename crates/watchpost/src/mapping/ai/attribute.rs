@@ -18,6 +18,8 @@ use crate::{
 /// Most entries of the host's own metadata, and most labels: Mastra keeps 50 of each.
 const MAX_METADATA: usize = 128;
 const MAX_TAGS: usize = 50;
+/// Most attributes of a type of its own that are not in the tables.
+const MAX_OWN: usize = 128;
 
 /// The attributes, each key once, content last. `room` is how many more the caller will add.
 pub(super) fn attributes<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, room: usize) -> Attributes<'a> {
@@ -70,6 +72,7 @@ fn push_rows<'a>(attributes: &mut Attributes<'a>, rows: &[Row], facts: &Facts<'a
 /// What the span's type says of it beyond the tables: `mastra.<type>.<attribute>`, both by Mastra's names.
 fn push_own<'a>(attributes: &mut Attributes<'a>, finished: &'a FinishedSpan, used: &[&str]) {
     let ty = finished.span.ty.as_str();
+    let most = attributes.len() + MAX_OWN;
     finished.span.attributes.visit(&mut |name, value| {
         if let AttributeRef::Parameters(parameters) = value {
             parameters.visit(&mut |name, value| {
@@ -79,7 +82,8 @@ fn push_own<'a>(attributes: &mut Attributes<'a>, finished: &'a FinishedSpan, use
                     attributes.push(prefixed("mastra.", ty, name), value);
                 }
             });
-        } else if !used.contains(&name)
+        } else if attributes.len() < most
+            && !used.contains(&name)
             && let Some(value) = typed(value)
         {
             attributes.push(prefixed("mastra.", ty, name), value);

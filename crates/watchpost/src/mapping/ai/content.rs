@@ -33,13 +33,6 @@ pub(super) fn messages(input: &Payload) -> Option<Cow<'_, str>> {
     }
 }
 
-/// How many messages there are.
-pub(crate) fn message_count(input: &Payload) -> Option<u64> {
-    let messages = messages(input)?;
-    let messages: Vec<serde::de::IgnoredAny> = serde_json::from_str(&messages).ok()?;
-    Some(messages.len() as u64)
-}
-
 /// What a generation or an agent's run gave.
 #[derive(Debug, Default)]
 pub(super) struct Answer<'a> {
@@ -250,7 +243,6 @@ mod tests {
         ] {
             assert_eq!(messages(&input).as_deref(), expected, "{input:?}");
         }
-        assert_eq!(message_count(&json(r#"{"messages":[1,2,3]}"#)), Some(3));
     }
 
     #[test]

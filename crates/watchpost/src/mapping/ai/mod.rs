@@ -6,22 +6,23 @@
 //! | "Span Mapping" | `operation.rs`, names in `name.rs` |
 //! | "OpenTelemetry Attributes" | `table.rs`; what stands beside the tables, in `attribute.rs` |
 //! | items | `item.rs` (spans, transactions), `error_event.rs` |
-//! | sizes | `pack.rs` |
+//! | sizes | `pack.rs`, `cut.rs` |
 //!
 //! The mapping knows no tree: what a span has from its place in the trace (its kept parent, its agent, the data of its skipped
 //! descendants) trace assembly has written into it.
 
 mod attribute;
 mod content;
+mod cut;
 mod error_event;
 mod facts;
 mod item;
 mod name;
 mod operation;
+pub(crate) mod pack;
 mod settings;
 mod table;
 
-pub(crate) use self::content::message_count;
 pub use self::{
     error_event::error_event,
     item::{Segment, span, span_v2, span_v2_in, transaction},

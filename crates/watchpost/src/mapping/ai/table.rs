@@ -194,6 +194,16 @@ pub(super) const OTHER_CONTENT: &[Row] = &[
     ("output",                                     |facts| payload(facts.span.output.as_ref())),
 ];
 
+/// Content that stands among a type's own attributes.
+const OWN_CONTENT: &[&str] = &["mastra.processor_run.messageListMutations", "mastra.scorer_step.prompt"];
+
+/// Whether an attribute is content: what may be cut when a span is too large.
+pub(super) fn is_content(key: &str) -> bool {
+    let tables =
+        [MODEL_GENERATION_CONTENT, TOOL_CALL_CONTENT, AGENT_RUN_CONTENT, MCP_SERVER_REQUEST_CONTENT, OTHER_CONTENT];
+    tables.into_iter().flatten().any(|(content, _)| *content == key) || OWN_CONTENT.contains(&key)
+}
+
 /// The tables of a type, and which of its own attributes they use up.
 pub(super) fn tables(ty: &SpanType) -> ([&'static [Row]; 3], &'static [&'static str]) {
     match ty {
