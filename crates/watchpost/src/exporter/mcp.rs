@@ -227,7 +227,7 @@ impl Active {
 }
 
 /// What became of nothing.
-fn nothing() -> Outcome {
+pub(super) fn nothing() -> Outcome {
     let mut outcome = Outcome::default();
     outcome.complete = true;
     outcome

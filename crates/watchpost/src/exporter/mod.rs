@@ -29,11 +29,16 @@
 mod config;
 mod error;
 mod mcp;
+mod sentry;
 mod switch;
 
 pub use self::{
     config::{ExporterType, SentryConfig},
     error::ExporterError,
     mcp::McpExporter,
+    sentry::{
+        EventItem, ExporterOptions, LogLevel, SentryExporter, SentryExporterConfig, SentryExporterStats, SpanFilter, SpanItem,
+        TraceToSample,
+    },
 };
 pub use crate::mapping::{Profile, TraceMode};

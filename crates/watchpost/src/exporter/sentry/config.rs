@@ -1,0 +1,373 @@
+//! The configuration of [`SentryExporter`](super::SentryExporter): the fields of seed 004 (`SentryExporterConfig`) by their own
+//! names, and what goes beyond them.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+use watchpost_sentry::wire::Dsn;
+
+use super::{ExporterOptions, LogLevel};
+use crate::{
+    assembly::Limits,
+    exporter::ExporterError,
+    mapping::ai::{AiSettings, SpanMode},
+    redact::Capture,
+};
+
+/// Bytes of released traces that may wait for the exporter's thread.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How to export agents' spans to Sentry. A field that is `None` has its default.
+///
+/// Reads from any format serde knows, with the seed's own names; an unknown field is an error:
+///
+/// ```
+/// use watchpost::exporter::SentryExporterConfig;
+///
+/// let config: SentryExporterConfig = serde_json::from_str(
+///     r#"{"dsn": "https://key@o123456.ingest.sentry.io/789", "environment": "production", "tracesSampleRate": 0.1}"#,
+/// )?;
+/// assert_eq!(config.traces_sample_rate, Some(0.1));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SentryExporterConfig {
+    /// Sentry's Data Source Name. Without one the exporter is disabled, with a warning.
+    pub dsn: Option<String>,
+    /// The environment. Default: `production`.
+    pub environment: Option<String>,
+    /// The release. Default: none.
+    pub release: Option<String>,
+    /// Which share of the traces is sent, 0 to 1. Default: 1. Error events are always sent.
+    #[serde(alias = "tracesSampleRate")]
+    pub traces_sample_rate: Option<f64>,
+    /// The least level of what the exporter says of itself. Default: `info`.
+    #[serde(alias = "logLevel")]
+    pub log_level: Option<LogLevel>,
+    /// Who made the spans (`sentry.origin`). Default: `auto.ai.watchpost`; for Mastra's events
+    /// [`MASTRA_ORIGIN`](crate::mapping::ai::MASTRA_ORIGIN).
+    pub origin: Option<String>,
+    /// How spans travel. Default (`auto`): [`SpanMode::Hybrid`] to `*.sentry.io`, else [`SpanMode::Transaction`].
+    #[serde(alias = "spanMode", deserialize_with = "span_mode", default)]
+    pub span_mode: Option<SpanMode>,
+    /// Which content leaves the process. Default: [`Capture::ALL`], as in the seed.
+    pub capture: Option<Capture>,
+    /// Most spans that may be open. Beyond, the trace idle longest is sent as it stands, its open spans as `aborted`. Default:
+    /// 10 000.
+    #[serde(alias = "maxOpenSpans")]
+    pub max_open_spans: Option<usize>,
+    /// Most bytes of spans that may be held until their trace is complete. Beyond likewise. Default: 16 MiB.
+    #[serde(alias = "maxOpenBytes")]
+    pub max_open_bytes: Option<usize>,
+    /// How many seconds nothing may be heard of a trace before its open spans are sent as `deadline_exceeded`. Default: 1800.
+    #[serde(alias = "openSpanTtl", deserialize_with = "seconds", default)]
+    pub open_span_ttl: Option<Duration>,
+    /// Bytes of complete traces that may wait to be mapped. Beyond, the oldest are dropped, counted as `queue_overflow`.
+    /// Default: 16 MiB.
+    #[serde(alias = "maxQueueBytes")]
+    pub max_queue_bytes: Option<usize>,
+    /// Hooks.
+    #[serde(skip)]
+    pub options: ExporterOptions,
+}
+
+impl SentryExporterConfig {
+    /// Reads `SENTRY_DSN`, `SENTRY_ENVIRONMENT`, `SENTRY_RELEASE` and `SENTRY_TRACES_SAMPLE_RATE`; an empty variable counts as
+    /// not set.
+    ///
+    /// # Errors
+    /// When the sample rate is no number.
+    pub fn from_env() -> Result<Self, ExporterError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ExporterError> {
+        const RATE: &str = "SENTRY_TRACES_SAMPLE_RATE";
+        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let invalid = |_| ExporterError::InvalidVariable { name: RATE, expected: "a number between 0 and 1" };
+        Ok(Self {
+            dsn: given("SENTRY_DSN"),
+            environment: given("SENTRY_ENVIRONMENT"),
+            release: given("SENTRY_RELEASE"),
+            traces_sample_rate: given(RATE).map(|rate| rate.trim().parse().map_err(invalid)).transpose()?,
+            ..Self::default()
+        })
+    }
+
+    /// This configuration, with the environment's variables where it says nothing (seed 004: "Zero-Config").
+    ///
+    /// # Errors
+    /// When the sample rate is needed and no number.
+    pub fn or_env(mut self) -> Result<Self, ExporterError> {
+        let env = Self::from_variables(|name| {
+            let is_set = name == "SENTRY_TRACES_SAMPLE_RATE" && self.traces_sample_rate.is_some();
+            if is_set { None } else { std::env::var(name).ok() }
+        })?;
+        self.dsn = self.dsn.or(env.dsn);
+        self.environment = self.environment.or(env.environment);
+        self.release = self.release.or(env.release);
+        self.traces_sample_rate = self.traces_sample_rate.or(env.traces_sample_rate);
+        Ok(self)
+    }
+
+    /// Sets the DSN.
+    #[must_use]
+    pub fn with_dsn(mut self, dsn: impl Into<String>) -> Self {
+        self.dsn = Some(dsn.into());
+        self
+    }
+
+    /// Sets the environment.
+    #[must_use]
+    pub fn with_environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// Sets the release.
+    #[must_use]
+    pub fn with_release(mut self, release: impl Into<String>) -> Self {
+        self.release = Some(release.into());
+        self
+    }
+
+    /// Sets which share of the traces is sent.
+    #[must_use]
+    pub const fn with_traces_sample_rate(mut self, rate: f64) -> Self {
+        self.traces_sample_rate = Some(rate);
+        self
+    }
+
+    /// Sets the least level of what the exporter says of itself.
+    #[must_use]
+    pub const fn with_log_level(mut self, level: LogLevel) -> Self {
+        self.log_level = Some(level);
+        self
+    }
+
+    /// Sets who made the spans.
+    #[must_use]
+    pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Sets how spans travel.
+    #[must_use]
+    pub const fn with_span_mode(mut self, mode: SpanMode) -> Self {
+        self.span_mode = Some(mode);
+        self
+    }
+
+    /// Sets which content leaves the process.
+    #[must_use]
+    pub const fn with_capture(mut self, capture: Capture) -> Self {
+        self.capture = Some(capture);
+        self
+    }
+
+    /// Sets how many spans may be open.
+    #[must_use]
+    pub const fn with_max_open_spans(mut self, spans: usize) -> Self {
+        self.max_open_spans = Some(spans);
+        self
+    }
+
+    /// Sets how many bytes of spans may be held until their trace is complete.
+    #[must_use]
+    pub const fn with_max_open_bytes(mut self, bytes: usize) -> Self {
+        self.max_open_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how long nothing may be heard of a trace.
+    #[must_use]
+    pub const fn with_open_span_ttl(mut self, ttl: Duration) -> Self {
+        self.open_span_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets how many bytes of complete traces may wait to be mapped.
+    #[must_use]
+    pub const fn with_max_queue_bytes(mut self, bytes: usize) -> Self {
+        self.max_queue_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets the hooks.
+    #[must_use]
+    pub fn with_options(mut self, options: ExporterOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The DSN, read; `None` when there is none.
+    pub(super) fn read_dsn(&self) -> Result<Option<Dsn>, ExporterError> {
+        let given = self.dsn.as_deref().map(str::trim).filter(|dsn| !dsn.is_empty());
+        Ok(given.map(str::parse).transpose()?)
+    }
+
+    pub(super) fn read_rate(&self) -> Result<f64, ExporterError> {
+        let rate = self.traces_sample_rate.unwrap_or(1.0);
+        if (0.0..=1.0).contains(&rate) { Ok(rate) } else { Err(ExporterError::InvalidSampleRate { rate }) }
+    }
+
+    pub(super) fn mode(&self, dsn: &Dsn) -> SpanMode {
+        self.span_mode.unwrap_or(if dsn.is_sentry_io() { SpanMode::Hybrid } else { SpanMode::Transaction })
+    }
+
+    pub(super) fn capture(&self) -> Capture {
+        self.capture.unwrap_or(Capture::ALL)
+    }
+
+    pub(super) fn queue_bytes(&self) -> usize {
+        self.max_queue_bytes.unwrap_or(QUEUE_BYTES)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let open_spans = self.max_open_spans.unwrap_or(default.open_spans);
+        Limits {
+            open_spans,
+            open_traces: default.open_traces.max(open_spans),
+            open_bytes: self.max_open_bytes.unwrap_or(default.open_bytes),
+            idle: self.open_span_ttl.unwrap_or(default.idle),
+            ..default
+        }
+    }
+
+    /// The mapping's settings. What Relay would throw away is said once, here.
+    pub(super) fn settings(&self, dsn: &Dsn) -> AiSettings {
+        let mut settings = AiSettings::default().with_project(dsn.public_key(), dsn.org_id());
+        if let Some(origin) = &self.origin {
+            settings = settings.with_origin(origin.clone());
+        }
+        if let Some(environment) = &self.environment {
+            settings = settings.with_environment(environment);
+            if settings.environment() != environment {
+                tracing::warn!(environment, sent = settings.environment(), "Sentry would discard this environment");
+            }
+        }
+        if let Some(release) = self.release.as_deref().filter(|release| !release.trim().is_empty()) {
+            settings = settings.with_release(release);
+            if settings.release().is_none() {
+                tracing::warn!(release, "Sentry would discard this release: it is not sent");
+            }
+        }
+        settings
+    }
+}
+
+impl fmt::Debug for SentryExporterConfig {
+    /// Without the DSN, which holds a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentryExporterConfig")
+            .field("dsn", &self.dsn.as_ref().map(|_| crate::redact::MARKER))
+            .field("environment", &self.environment)
+            .field("release", &self.release)
+            .field("traces_sample_rate", &self.traces_sample_rate)
+            .field("log_level", &self.log_level)
+            .field("origin", &self.origin)
+            .field("span_mode", &self.span_mode)
+            .field("capture", &self.capture)
+            .field("max_open_spans", &self.max_open_spans)
+            .field("max_open_bytes", &self.max_open_bytes)
+            .field("open_span_ttl", &self.open_span_ttl)
+            .field("max_queue_bytes", &self.max_queue_bytes)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+/// A mode's name, or `auto`.
+fn span_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SpanMode>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("auto") => Ok(None),
+        Some(name) => name
+            .parse()
+            .map(Some)
+            .map_err(|_| de::Error::unknown_variant(name, &["auto", "transaction", "hybrid", "stream"])),
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let Some(seconds) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<SentryExporterConfig, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_seeds_names_are_read_in_both_spellings() {
+        for json in [
+            r#"{"dsn": "d", "environment": "e", "tracesSampleRate": 0.5, "release": "r", "logLevel": "debug"}"#,
+            r#"{"dsn": "d", "environment": "e", "traces_sample_rate": 0.5, "release": "r", "log_level": "debug"}"#,
+        ] {
+            let config = read(json).unwrap();
+            assert_eq!((config.dsn.as_deref(), config.environment.as_deref()), (Some("d"), Some("e")));
+            assert_eq!((config.release.as_deref(), config.traces_sample_rate), (Some("r"), Some(0.5)));
+            assert_eq!(config.log_level, Some(LogLevel::Debug));
+        }
+    }
+
+    #[test]
+    fn what_goes_beyond_the_seed_is_read_by_name_and_auto_leaves_the_mode_to_the_dsn() {
+        let config = read(
+            r#"{"spanMode": "stream", "capture": "none", "maxOpenSpans": 5, "maxOpenBytes": 6, "openSpanTtl": 1.5,
+                "maxQueueBytes": 7, "origin": "auto.ai.x"}"#,
+        );
+        let config = config.unwrap();
+        assert_eq!((config.span_mode, config.capture), (Some(SpanMode::Stream), Some(Capture::NONE)));
+        let limits = config.limits();
+        assert_eq!((limits.open_spans, limits.open_bytes, config.queue_bytes()), (5, 6, 7));
+        assert_eq!(limits.idle, Duration::from_millis(1500));
+
+        let config = read(r#"{"span_mode": "auto"}"#).unwrap();
+        let mode = |dsn: &str| config.mode(&dsn.parse().unwrap());
+        assert_eq!(mode("https://key@o1.ingest.us.sentry.io/1"), SpanMode::Hybrid);
+        assert_eq!(mode("https://key@sentry.example.com/1"), SpanMode::Transaction);
+    }
+
+    #[test]
+    fn unknown_fields_and_values_are_errors() {
+        for (json, message) in [
+            (r#"{"dns": "d"}"#, "unknown field `dns`, expected one of `dsn`"),
+            (r#"{"spanMode": "both"}"#, "unknown variant `both`, expected one of `auto`"),
+            (r#"{"logLevel": "loud"}"#, "unknown variant `loud`, expected one of `debug`"),
+            (r#"{"capture": "some"}"#, "`some` is no content to capture"),
+            (r#"{"openSpanTtl": -1}"#, "cannot convert float seconds to Duration"),
+        ] {
+            let error = read(json).unwrap_err();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_and_empty_variables_are_not_set() {
+        let variable = |name: &str| match name {
+            "SENTRY_DSN" => Some("https://key@host/1".to_owned()),
+            "SENTRY_ENVIRONMENT" => Some(" ".to_owned()),
+            "SENTRY_TRACES_SAMPLE_RATE" => Some("0.25".to_owned()),
+            _ => None,
+        };
+        let config = SentryExporterConfig::from_variables(variable).unwrap();
+        assert_eq!((config.dsn.as_deref(), config.environment), (Some("https://key@host/1"), None));
+        assert_eq!(config.traces_sample_rate, Some(0.25));
+        let error = SentryExporterConfig::from_variables(|_| Some("x".to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "SENTRY_TRACES_SAMPLE_RATE is not a number between 0 and 1");
+    }
+
+    #[test]
+    fn its_debug_text_holds_no_key() {
+        let config = SentryExporterConfig::default().with_dsn("https://topsecret@host/1");
+        assert!(!format!("{config:?}").contains("topsecret"));
+    }
+}

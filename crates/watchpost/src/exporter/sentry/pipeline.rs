@@ -1,0 +1,262 @@
+//! From a release to Sentry's items, on the exporter's thread: formatter, redaction, sampling, mapping, hooks, packing,
+//! delivery. What is lost on the way is counted where it is lost.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use watchpost_sentry::{
+    delivery::Delivery,
+    wire::{Category, DiscardReason, DynamicSamplingContext, Span as SpanV1, SpanV2, TraceId},
+};
+
+use super::{
+    hooks::Hooks,
+    options::{SpanItem, TraceToSample},
+};
+use crate::{
+    assembly::{Part, Release},
+    mapping::{
+        Sampling,
+        ai::{self, AiSettings, Segment, SpanMode, pack::pack},
+    },
+    model::{FinishedSpan, SpanLog},
+    redact::{Capture, redact_span},
+};
+
+/// Traces whose sampler's answer is remembered: late spans are sampled as their trace was.
+const REMEMBERED_RATES: usize = 4_096;
+/// A span that may be larger is measured before it goes among others.
+const LARGE_SPAN: usize = 128 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) delivery: Delivery,
+    pub(super) settings: AiSettings,
+    pub(super) mode: SpanMode,
+    pub(super) capture: Capture,
+    pub(super) rate: f64,
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) cut_spans: AtomicU64,
+}
+
+/// The rates that the sampler gave, for as many traces as are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    rates: HashMap<TraceId, Option<f64>>,
+    order: VecDeque<TraceId>,
+}
+
+impl Pipeline {
+    pub(super) fn export(&self, part: Part, rates: &mut Rates) {
+        let spans = part.spans() as u64;
+        match catch_unwind(AssertUnwindSafe(|| part.release())) {
+            Ok(release) => self.export_release(release, rates),
+            Err(_) => self.discard(DiscardReason::InternalSdkError, spans),
+        }
+    }
+
+    /// Counts spans that are lost before they are items.
+    pub(super) fn discard(&self, reason: DiscardReason, spans: u64) {
+        match self.mode {
+            SpanMode::Stream => self.delivery.discard(reason, Category::Span, spans),
+            _ => self.delivery.discard_transaction(reason, spans),
+        }
+    }
+
+    pub(super) fn log(&self, mut log: SpanLog) {
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            super::log::redact(&mut log);
+            let Some(item) = self.hooks.log(super::log::item(&log, &self.settings)) else {
+                self.delivery.discard(DiscardReason::BeforeSend, Category::LogItem, 1);
+                return;
+            };
+            self.delivery.log(&item);
+        }));
+        if sent.is_err() {
+            self.delivery.discard(DiscardReason::InternalSdkError, Category::LogItem, 1);
+        }
+    }
+
+    fn export_release(&self, mut release: Release, rates: &mut Rates) {
+        release.spans.retain_mut(|span| self.prepare(span));
+        // Its name goes with every span that is sent without it.
+        release.segment = release.segment.take().and_then(|segment| self.redacted(segment));
+        let Some(first) = release.spans.first() else { return };
+        let known = release.segment.as_deref().unwrap_or(first);
+        let sampling = self.sampling(&release, known, rates);
+        let context = self.settings.sampling_context(release.trace_id, sampling);
+
+        for span in release.spans.iter().filter(|span| span.reports_error && span.span.error.is_some()) {
+            self.export_error(span, &context);
+        }
+        let spans = release.spans.len() as u64;
+        if !sampling.sampled {
+            self.discard(DiscardReason::SampleRate, spans);
+            return;
+        }
+        let sent = catch_unwind(AssertUnwindSafe(|| match self.mode {
+            SpanMode::Stream => self.stream(&release, &context),
+            SpanMode::Hybrid => self.send(&release, &context, |span| ai::is_gen_ai(&span.span.ty)),
+            _ => self.send(&release, &context, |_| false),
+        }));
+        if sent.is_err() {
+            self.discard(DiscardReason::InternalSdkError, spans);
+        }
+    }
+
+    /// The formatter, then redaction: nothing leaves that it has not seen.
+    fn prepare(&self, span: &mut FinishedSpan) -> bool {
+        if !self.hooks.format(span) {
+            self.delivery.discard(DiscardReason::BeforeSend, Category::Span, 1);
+            return false;
+        }
+        let redacted = catch_unwind(AssertUnwindSafe(|| redact_span(span, self.capture))).is_ok();
+        if !redacted {
+            self.delivery.discard(DiscardReason::InternalSdkError, Category::Span, 1);
+        }
+        redacted
+    }
+
+    fn redacted(&self, mut segment: Arc<FinishedSpan>) -> Option<Arc<FinishedSpan>> {
+        catch_unwind(AssertUnwindSafe(|| {
+            redact_span(Arc::make_mut(&mut segment), self.capture);
+            segment
+        }))
+        .ok()
+    }
+
+    /// One decision for a trace: the sampler's rate, else the caller's decision, else the configured rate.
+    fn sampling(&self, release: &Release, known: &FinishedSpan, rates: &mut Rates) -> Sampling {
+        let trace_id = release.trace_id;
+        if self.hooks.has_sampler() {
+            let trace = TraceToSample { trace_id, span: known, parent_sampled: release.sampled, rate: self.rate };
+            if let Some(rate) = rates.of(trace_id, || self.hooks.rate(&trace)) {
+                return Sampling::decide(trace_id, rate, None);
+            }
+        }
+        Sampling::decide(trace_id, self.rate, release.sampled)
+    }
+
+    fn export_error(&self, span: &FinishedSpan, context: &DynamicSamplingContext<'_>) {
+        let sent = catch_unwind(AssertUnwindSafe(|| match self.hooks.error(ai::error_event(span, &self.settings)) {
+            Ok(event) => self.delivery.error(&event, Some(context)),
+            Err(reason) => self.delivery.discard(reason, Category::Error, 1),
+        }));
+        if sent.is_err() {
+            self.delivery.discard(DiscardReason::InternalSdkError, Category::Error, 1);
+        }
+    }
+
+    /// Each span on its own.
+    fn stream(&self, release: &Release, context: &DynamicSamplingContext<'_>) {
+        let mut large = Vec::new();
+        for span in &release.spans {
+            let item = ai::span_v2_in(span, segment(release), &self.settings);
+            let Some(item) = self.own(item) else { continue };
+            if release.bytes > LARGE_SPAN {
+                large.push(item);
+            } else {
+                self.delivery.spans(&[item], context);
+            }
+        }
+        if !large.is_empty() {
+            let packed = pack(None, Vec::new(), large, &self.settings);
+            self.cut_spans.fetch_add(packed.cut, Ordering::Relaxed);
+            packed.containers.into_iter().for_each(|container| self.delivery.encoded_spans(container, context));
+        }
+    }
+
+    /// A transaction, with those spans beside it that travel alone.
+    fn send(&self, release: &Release, context: &DynamicSamplingContext<'_>, is_alone: fn(&FinishedSpan) -> bool) {
+        let settings = &self.settings;
+        // Without the root, the first of the others stands for it.
+        let root = if release.has_root { Some(0) } else { release.spans.iter().position(|span| !is_alone(span)) };
+        let (mut inside, mut alone) = (Vec::new(), Vec::new());
+        for (at, span) in release.spans.iter().enumerate() {
+            if Some(at) == root {
+                continue;
+            }
+            if is_alone(span) {
+                alone.extend(self.own(ai::span_v2_in(span, segment(release), settings)));
+            } else {
+                inside.extend(self.within(ai::span(span, settings)));
+            }
+        }
+        let mut transaction = None;
+        if let Some(root) = root {
+            let spans = inside.len() as u64 + 1;
+            match self.hooks.transaction(ai::transaction(&release.spans[root], inside, settings)) {
+                Ok(kept) => transaction = Some(kept),
+                Err(reason) => {
+                    self.delivery.discard_transaction(reason, spans);
+                    if !alone.is_empty() {
+                        self.delivery.discard(reason, Category::Span, alone.len() as u64);
+                    }
+                    return;
+                }
+            }
+        }
+        let packed = pack(transaction, Vec::new(), alone, settings);
+        self.cut_spans.fetch_add(packed.cut, Ordering::Relaxed);
+        for transaction in packed.transactions {
+            self.delivery.encoded_transaction(transaction, Some(context));
+        }
+        for container in packed.containers {
+            self.delivery.encoded_spans(container, context);
+        }
+    }
+
+    fn within<'a>(&self, span: SpanV1<'a>) -> Option<SpanV1<'a>> {
+        if !self.hooks.changes_spans() {
+            return Some(span);
+        }
+        match self.hooks.span(SpanItem::InTransaction(span)) {
+            Some(SpanItem::InTransaction(span)) => Some(span),
+            _ => self.lose_span(),
+        }
+    }
+
+    fn own<'a>(&self, span: SpanV2<'a>) -> Option<SpanV2<'a>> {
+        if !self.hooks.changes_spans() {
+            return Some(span);
+        }
+        match self.hooks.span(SpanItem::Own(span)) {
+            Some(SpanItem::Own(span)) => Some(span),
+            _ => self.lose_span(),
+        }
+    }
+
+    fn lose_span<T>(&self) -> Option<T> {
+        self.delivery.discard(DiscardReason::BeforeSend, Category::Span, 1);
+        None
+    }
+}
+
+/// The segment of a release's spans: its root, in it or not.
+fn segment(release: &Release) -> Option<Segment<'_>> {
+    let root = if release.has_root { release.spans.first() } else { release.segment.as_deref() };
+    root.map(Segment::of)
+}
+
+impl Rates {
+    fn of(&mut self, trace_id: TraceId, ask: impl FnOnce() -> Option<f64>) -> Option<f64> {
+        if let Some(known) = self.rates.get(&trace_id) {
+            return *known;
+        }
+        let rate = ask();
+        if self.order.len() == REMEMBERED_RATES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.rates.remove(&oldest);
+        }
+        self.order.push_back(trace_id);
+        self.rates.insert(trace_id, rate);
+        rate
+    }
+}

@@ -1,0 +1,255 @@
+//! The thread "watchpost-traces", and those who wait for it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
+};
+
+use watchpost_sentry::{
+    delivery::Outcome,
+    wire::{Category, DiscardReason, Timestamp},
+};
+
+use super::{
+    LogLevel,
+    pipeline::{Pipeline, Rates},
+    state::{Effects, Item, State, Thread},
+};
+
+/// How long the thread waits for room in the delivery before it looks at its own queue again.
+const ROOM_SLICE: Duration = Duration::from_millis(20);
+/// A shutdown keeps this part of its time for the delivery,
+const DELIVERY_SHARE: u32 = 4;
+/// but no more than this.
+const MAX_FOR_DELIVERY: Duration = Duration::from_millis(500);
+
+/// What callers and the thread share.
+pub(super) struct Shared {
+    pub(super) pipeline: Pipeline,
+    pub(super) log_level: LogLevel,
+    state: Mutex<State>,
+    /// Calls the thread.
+    wake: Condvar,
+    /// Calls those who wait for a flush or for room.
+    progress: Condvar,
+    waiters: AtomicUsize,
+    /// Somebody waits for everything to be sent: the thread no longer waits for room itself.
+    is_hurried: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(pipeline: Pipeline, log_level: LogLevel, state: State) -> Self {
+        Self {
+            pipeline,
+            log_level,
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            progress: Condvar::new(),
+            waiters: AtomicUsize::new(0),
+            is_hurried: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is a bug, but not one to hand on to the host.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on the state, then does what that asks for, without the lock.
+    pub(super) fn with<R>(self: &Arc<Self>, work: impl FnOnce(&mut State) -> (R, Effects)) -> R {
+        let (result, effects) = {
+            let mut state = self.lock();
+            work(&mut state)
+        };
+        self.take_effect(effects);
+        result
+    }
+
+    pub(super) fn take_effect(self: &Arc<Self>, effects: Effects) {
+        if effects.start {
+            self.start();
+        } else if effects.wake {
+            self.wake.notify_one();
+        }
+        self.lose(effects.overflow);
+    }
+
+    fn lose(&self, items: Vec<Item>) {
+        for item in items {
+            match item {
+                Item::Part(part) => self.pipeline.discard(DiscardReason::QueueOverflow, part.spans() as u64),
+                Item::Log(_) => self.pipeline.delivery.discard(DiscardReason::QueueOverflow, Category::LogItem, 1),
+            }
+        }
+    }
+
+    /// Waits, with this thread, until something is so. False if it is not so in time, or never will be.
+    fn wait_until(&self, deadline: Instant, is_so: impl Fn(&State) -> bool) -> bool {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.lock();
+        let is_so = loop {
+            if is_so(&state) {
+                break true;
+            }
+            let now = Instant::now();
+            let is_over = matches!(state.thread, Thread::Ended) || state.is_worker(thread::current().id());
+            if now >= deadline || is_over {
+                break false;
+            }
+            let waited = self.progress.wait_timeout(state, deadline - now);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        };
+        drop(state);
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        is_so
+    }
+
+    pub(super) fn wait_for_room(&self, timeout: Duration) -> bool {
+        let deadline = deadline(timeout);
+        {
+            let state = self.lock();
+            if state.is_closed {
+                return false;
+            }
+            if state.has_room() {
+                drop(state);
+                return self.pipeline.delivery.wait_for_room(timeout);
+            }
+        }
+        self.wait_until(deadline, |state| state.has_room() || state.is_closed)
+            && self.pipeline.delivery.wait_for_room(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn flush(self: &Arc<Self>, timeout: Duration) -> Outcome {
+        let deadline = deadline(timeout);
+        let number = self.with(|state| state.flush(Instant::now()));
+        let is_drained = self.wait_until(deadline, |state| state.is_drained(number));
+        let mut outcome = self.pipeline.delivery.flush(deadline.saturating_duration_since(Instant::now()));
+        outcome.complete &= is_drained;
+        outcome
+    }
+
+    pub(super) fn shutdown(self: &Arc<Self>, timeout: Duration) -> Outcome {
+        let deadline = deadline(timeout);
+        let reserve = MAX_FOR_DELIVERY.min(timeout / DELIVERY_SHARE);
+        let number = self.with(|state| state.close(Timestamp::now(), Instant::now()));
+        let is_drained = self.wait_until(deadline - reserve, |state| state.is_drained(number));
+        let (left, stopped) = {
+            let mut state = self.lock();
+            state.thread = match state.thread {
+                Thread::None | Thread::Ended => Thread::Ended,
+                Thread::Running(id) | Thread::Stopping(id) => Thread::Stopping(id),
+                Thread::Asleep(id, _) => Thread::Stopping(Some(id)),
+            };
+            (state.abandon(), state.thread == Thread::Ended)
+        };
+        if !stopped {
+            self.is_hurried.store(true, Ordering::SeqCst);
+            self.wake.notify_one();
+        }
+        self.lose(left);
+        if !stopped && is_drained {
+            self.wait_until(deadline - reserve / 2, |state| state.thread == Thread::Ended);
+        }
+        let mut outcome = self.pipeline.delivery.shutdown(deadline.saturating_duration_since(Instant::now()));
+        outcome.complete &= is_drained;
+        outcome
+    }
+
+    fn start(self: &Arc<Self>) {
+        let shared = self.clone();
+        let spawned = thread::Builder::new().name("watchpost-traces".to_owned()).spawn(move || shared.run());
+        if let Err(error) = spawned {
+            if self.log_level <= LogLevel::Error {
+                tracing::error!(target: "watchpost", %error, "could not start the traces' thread");
+            }
+            // The next event tries again.
+            self.lock().thread = Thread::None;
+        }
+    }
+
+    /// The thread.
+    fn run(self: Arc<Self>) {
+        let id = thread::current().id();
+        let mut rates = Rates::default();
+        loop {
+            let item = {
+                let mut state = self.lock();
+                let effects = state.expire(Instant::now());
+                let item = state.next();
+                self.announce();
+                if item.is_none() && matches!(state.thread, Thread::Stopping(_)) {
+                    state.thread = Thread::Ended;
+                    self.announce();
+                    return;
+                }
+                if matches!(state.thread, Thread::Running(_)) {
+                    state.thread = Thread::Running(Some(id));
+                }
+                let item = match item {
+                    Some(item) => Some(item),
+                    None => {
+                        self.sleep(state, id);
+                        None
+                    }
+                };
+                self.lose(effects.overflow);
+                item
+            };
+            let Some(item) = item else { continue };
+            self.wait_for_delivery();
+            // Every step that runs foreign code has its own guard; this one is for ours.
+            let done = catch_unwind(AssertUnwindSafe(|| match item {
+                Item::Part(part) => self.pipeline.export(part, &mut rates),
+                Item::Log(log) => self.pipeline.log(log),
+            }));
+            if done.is_err() && self.log_level <= LogLevel::Error {
+                tracing::error!(target: "watchpost", "the traces' thread panicked; it goes on");
+            }
+        }
+    }
+
+    fn sleep(&self, mut state: MutexGuard<'_, State>, id: ThreadId) {
+        let until = state.assembler.next_deadline();
+        state.thread = Thread::Asleep(id, until);
+        let now = Instant::now();
+        let mut state = match until {
+            Some(until) => {
+                let waited = self.wake.wait_timeout(state, until.saturating_duration_since(now));
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+        };
+        if matches!(state.thread, Thread::Asleep(..)) {
+            state.thread = Thread::Running(Some(id));
+        }
+    }
+
+    /// As long as the queue has room, the delivery is not made to drop anything.
+    fn wait_for_delivery(&self) {
+        while !self.is_hurried.load(Ordering::SeqCst) && !self.pipeline.delivery.wait_for_room(ROOM_SLICE) {
+            let state = self.lock();
+            if !state.has_room() || matches!(state.thread, Thread::Stopping(_)) {
+                return;
+            }
+        }
+    }
+
+    fn announce(&self) {
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            self.progress.notify_all();
+        }
+    }
+}
+
+/// A moment far enough away for any timeout that is meant as "for ever".
+fn deadline(timeout: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(timeout.min(FOR_EVER)).unwrap_or(now)
+}
