@@ -3,9 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use watchpost::{exporter::TraceMode, mcp::EventFilter, redact::Capture};
+use watchpost::{exporter::TraceMode, mcp::EventFilter};
 
 use crate::{
+    chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Json, Switch},
     local_receiver,
 };
@@ -63,9 +64,10 @@ pub(crate) struct ExportArgs {
     /// The share of traces to send as transactions, 0 to 1 [default: 1]. Logs and errors are always sent.
     #[arg(long, env = "SENTRY_TRACES_SAMPLE_RATE")]
     pub(crate) traces_sample_rate: Option<Given<f64>>,
-    /// Content to report: none, seed (names, errors, the actor), all, or a list of inputs, outputs, user, intent, errors.
+    /// Content to report: none, seed (of MCP events names, errors and the actor; of agents' spans everything), all, or a list
+    /// of inputs, outputs, user, intent, errors [default: seed].
     #[arg(long, env = "WATCHPOST_CAPTURE", value_name = "WHAT")]
-    pub(crate) capture: Option<Given<Capture>>,
+    pub(crate) capture: Option<Given<ChosenCapture>>,
     /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
     #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
     pub(crate) trace: Option<Given<TraceMode>>,
@@ -114,6 +116,13 @@ pub(crate) struct ImportArgs {
     /// What the lines are.
     #[arg(long, value_enum)]
     pub(crate) format: ImportFormat,
+    /// How agents' spans travel: transaction (all in one, for any Sentry), hybrid (AI spans beside it), stream (each span by
+    /// itself), auto (hybrid for sentry.io, else transaction) [default: auto].
+    #[arg(long, env = "WATCHPOST_SPAN_MODE", value_name = "MODE")]
+    pub(crate) span_mode: Option<Given<ChosenSpanMode>>,
+    /// Who made the spans, as Sentry's `sentry.origin` [default: auto.ai.mastra].
+    #[arg(long, env = "WATCHPOST_ORIGIN", value_name = "ORIGIN")]
+    pub(crate) origin: Option<Given<String>>,
     /// Your project's id, for events that carry none.
     #[arg(long, env = "WATCHPOST_PROJECT_ID")]
     pub(crate) project_id: Option<Given<String>>,
@@ -133,6 +142,8 @@ pub(crate) struct ImportArgs {
 pub(crate) enum ImportFormat {
     /// AgentCat events, one JSON object a line, names in snake_case or camelCase.
     Agentcat,
+    /// Mastra's tracing events, one JSON object a line: {"type":"span_ended","exportedSpan":{…}}.
+    Mastra,
 }
 
 #[derive(Debug, ClapArgs)]

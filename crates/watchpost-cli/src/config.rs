@@ -1,4 +1,4 @@
-//! `watchpost.toml`: the same fields as the seed's configuration, under what flags and environment say. An unknown key
+//! `watchpost.toml`: the same fields as the seeds' configurations, under what flags and environment say. An unknown key
 //! is an error with a suggestion; nothing in a message repeats a DSN's key.
 //!
 //! ```toml
@@ -9,7 +9,8 @@
 //! dsn = "https://key@o123456.ingest.sentry.io/789"
 //! environment = "production"
 //! release = "1.0.0"
-//! enable_tracing = true
+//! enable_tracing = true    # of MCP events
+//! span_mode = "auto"       # of agents' spans
 //! ```
 
 use std::{
@@ -17,13 +18,18 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
-use watchpost::{exporter::SentryConfig, redact::Capture};
+use watchpost::{
+    exporter::{ExporterType, Profile, SentryConfig, SentryExporterConfig, TraceMode},
+    redact::Capture,
+};
 
 use crate::{
-    args::ExportArgs,
+    args::{ExportArgs, ImportArgs},
+    chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Switch},
     local_receiver,
 };
@@ -78,14 +84,48 @@ pub(crate) enum ConfigError {
 struct File {
     project_id: Option<String>,
     #[serde(default)]
-    exporters: BTreeMap<String, SentryConfig>,
+    exporters: BTreeMap<String, ExporterTable>,
+}
+
+/// An exporter's table: the fields of both exporters, so that one table serves MCP events and agents' spans.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExporterTable {
+    #[serde(rename = "type")]
+    exporter: Option<ExporterType>,
+    dsn: Option<String>,
+    environment: Option<String>,
+    release: Option<String>,
+    #[serde(alias = "enableTracing")]
+    enable_tracing: Option<bool>,
+    #[serde(alias = "tracesSampleRate")]
+    traces_sample_rate: Option<f64>,
+    profile: Option<Profile>,
+    trace: Option<TraceMode>,
+    capture: Option<ChosenCapture>,
+    #[serde(alias = "spanMode")]
+    span_mode: Option<ChosenSpanMode>,
+    origin: Option<String>,
+    #[serde(alias = "maxOpenSpans")]
+    max_open_spans: Option<usize>,
+    #[serde(alias = "maxOpenBytes")]
+    max_open_bytes: Option<usize>,
+    /// In seconds.
+    #[serde(alias = "openSpanTtl")]
+    open_span_ttl: Option<u32>,
+    #[serde(alias = "maxQueueBytes")]
+    max_queue_bytes: Option<usize>,
 }
 
 /// What to export with, once flags, environment and file are taken together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// The exporter's configuration.
+    /// The configuration of the exporter of MCP events; both exporters have its DSN, environment, release and sample rate.
     pub(crate) sentry: SentryConfig,
+    /// What only the exporter of agents' spans has.
+    spans: SentryExporterConfig,
+    /// The content to report; `sentry` has it with MCP's meaning of `seed`.
+    capture: Option<ChosenCapture>,
     /// Whether tracing was decided by the user (the local receiver turns it on by default).
     pub(crate) tracing_chosen: bool,
     /// The project's id from the file.
@@ -116,7 +156,8 @@ impl Settings {
         override_with(&mut sentry.environment, Given::of(&args.environment));
         override_with(&mut sentry.release, Given::of(&args.release));
         override_with(&mut sentry.traces_sample_rate, Given::of(&args.traces_sample_rate));
-        override_with(&mut sentry.capture, Given::of(&args.capture));
+        override_with(&mut settings.capture, Given::of(&args.capture));
+        sentry.capture = settings.capture.map(|chosen| chosen.or_seed(Capture::SEED));
         override_with(&mut sentry.trace, Given::of(&args.trace));
         override_with(&mut sentry.enable_tracing, Given::of(&args.enable_tracing).map(|Switch(on)| on));
         settings.tracing_chosen = settings.sentry.enable_tracing.is_some();
@@ -130,10 +171,51 @@ impl Settings {
             let names = file.exporters.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(ConfigError::ManyExporters { path: path.to_owned(), count: file.exporters.len(), names });
         }
-        if let Some((_, sentry)) = file.exporters.into_iter().next() {
-            self.sentry = sentry;
+        if let Some((_, table)) = file.exporters.into_iter().next() {
+            self.take_table(table);
         }
         Ok(())
+    }
+
+    fn take_table(&mut self, table: ExporterTable) {
+        let sentry = &mut self.sentry;
+        sentry.exporter = table.exporter;
+        sentry.dsn = table.dsn;
+        sentry.environment = table.environment;
+        sentry.release = table.release;
+        sentry.enable_tracing = table.enable_tracing;
+        sentry.traces_sample_rate = table.traces_sample_rate;
+        sentry.profile = table.profile;
+        sentry.trace = table.trace;
+        sentry.capture = table.capture.map(|chosen| chosen.or_seed(Capture::SEED));
+        self.capture = table.capture;
+        let spans = &mut self.spans;
+        spans.span_mode = table.span_mode.and_then(|ChosenSpanMode(mode)| mode);
+        spans.origin = table.origin;
+        spans.max_open_spans = table.max_open_spans;
+        spans.max_open_bytes = table.max_open_bytes;
+        spans.open_span_ttl = table.open_span_ttl.map(|seconds| Duration::from_secs(seconds.into()));
+        spans.max_queue_bytes = table.max_queue_bytes;
+    }
+
+    /// Takes what only `import` is told.
+    pub(crate) fn take_import(&mut self, args: &ImportArgs) {
+        override_with(&mut self.project_id, Given::of(&args.project_id));
+        override_with(&mut self.spans.origin, Given::of(&args.origin));
+        if let Some(ChosenSpanMode(mode)) = Given::of(&args.span_mode) {
+            self.spans.span_mode = mode;
+        }
+    }
+
+    /// The configuration of the exporter of agents' spans.
+    pub(crate) fn span_exporter(self) -> SentryExporterConfig {
+        let mut config = self.spans;
+        config.dsn = self.sentry.dsn;
+        config.environment = self.sentry.environment;
+        config.release = self.sentry.release;
+        config.traces_sample_rate = self.sentry.traces_sample_rate;
+        config.capture = self.capture.map(|chosen| chosen.or_seed(Capture::ALL));
+        config
     }
 
     /// Sends to the receiver at `address`, with tracing unless the user decided otherwise.
@@ -205,6 +287,8 @@ fn with_suggestion(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use watchpost::mapping::ai::SpanMode;
+
     use super::*;
 
     fn message(text: &str) -> String {
@@ -257,6 +341,24 @@ mod tests {
     #[test]
     fn broken_toml_names_its_line() {
         assert!(message("a = 1\nb = = 2\n").contains("line 2"));
+    }
+
+    #[test]
+    fn one_table_serves_both_exporters_in_either_spelling() {
+        for text in [
+            "[exporters.s]\nspan_mode = \"stream\"\norigin = \"auto.ai.mine\"\ncapture = \"seed\"\ntraces_sample_rate = 0.5\nopen_span_ttl = 60\n",
+            "[exporters.s]\nspanMode = \"stream\"\norigin = \"auto.ai.mine\"\ncapture = \"seed\"\ntracesSampleRate = 0.5\nopenSpanTtl = 60\n",
+        ] {
+            let mut settings = Settings::default();
+            let table = parse(text, Path::new("w.toml")).unwrap().exporters.into_values().next().unwrap();
+            settings.take_table(table);
+            assert_eq!(settings.sentry.capture, Some(Capture::SEED));
+            let spans = settings.span_exporter();
+            assert_eq!((spans.span_mode, spans.origin.as_deref()), (Some(SpanMode::Stream), Some("auto.ai.mine")));
+            assert_eq!((spans.capture, spans.traces_sample_rate), (Some(Capture::ALL), Some(0.5)));
+            assert_eq!(spans.open_span_ttl, Some(Duration::from_secs(60)));
+        }
+        assert!(message("[exporters.s]\nspan_mode = \"both\"\n").contains("auto, transaction, hybrid or stream"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! subcommands do lives in `command/`, one file each.
 
 mod args;
+mod chosen;
 mod command;
 mod config;
 mod demo;

@@ -1,6 +1,10 @@
 //! `watchpost import`: recorded events through the same redaction, mapping and delivery as live ones, with a summary that
 //! tells the truth.
 
+mod agentcat;
+mod mastra;
+mod summary;
+
 use std::{
     fs::File,
     io::{self, IsTerminal as _, Write as _},
@@ -10,43 +14,40 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
-use watchpost::{
-    exporter::McpExporter,
-    model::agentcat::{self, ReadOptions},
-};
-use watchpost_sentry::delivery::{DropReason, Outcome};
+use watchpost_sentry::delivery::Outcome;
 
+use self::{agentcat::Agentcat, mastra::Mastra, summary::Summary};
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use crate::{
     args::{ImportArgs, ImportFormat},
     config::Settings,
     failure::Failure,
-    given::Given,
     local_receiver,
 };
 
 /// Reasons printed one by one; the rest is only counted.
 const MAX_COMPLAINTS: u64 = 20;
 
-/// What became of the file.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    /// False when the user turned exporting off (`DO_NOT_TRACK`, `OTEL_SDK_DISABLED`).
-    exporting: bool,
-    lines: u64,
-    exported: u64,
-    skipped: u64,
-    sent: u64,
-    held: u64,
-    dropped: u64,
-    unsampled: u64,
+/// What the lines of a format become.
+trait Target {
+    type Event;
+
+    /// False when the user turned exporting off.
+    fn is_enabled(&self) -> bool;
+    /// Reads a line; why it is no event.
+    fn read(&self, line: &str) -> Result<Self::Event, String>;
+    /// Waits until an event can be taken without losing another.
+    fn wait_for_room(&self, timeout: Duration) -> bool;
+    fn export(&self, event: Self::Event);
+    /// How many spans are still open; `None` where there are none.
+    fn unfinished(&self) -> Option<u64>;
+    fn shutdown(&self, timeout: Duration) -> Outcome;
 }
 
 /// Exports a file. Exit code 0: every line was exported and delivered; 1: some were skipped or stayed undelivered.
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
-    let ImportFormat::Agentcat = args.format;
     let mut settings = Settings::resolve(&args.export)?;
+    settings.take_import(args);
     if settings.sentry.dsn.is_none() {
         let address = local_receiver::DEFAULT_ADDRESS;
         if !local_receiver::listens(address) {
@@ -54,15 +55,22 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         }
         settings.use_local_receiver(address);
     }
-    let project_id = Given::of(&args.project_id).or(settings.project_id);
-    let capture = settings.sentry.capture.unwrap_or_default();
-    let options = ReadOptions::default().with_content(capture.arguments, capture.results);
     let (input, bytes) = open(&args.file)?;
     let progress = progress_bar(bytes);
-    let exporter = McpExporter::new(settings.sentry)?;
+    match args.format {
+        ImportFormat::Agentcat => import(&Agentcat::new(settings)?, args, input, &progress),
+        ImportFormat::Mastra => import(&Mastra::new(settings)?, args, input, &progress),
+    }
+}
 
+fn import<T: Target>(
+    target: &T,
+    args: &ImportArgs,
+    input: Box<dyn io::Read>,
+    progress: &ProgressBar,
+) -> Result<ExitCode, Failure> {
     let timeout = Duration::from_secs_f64(args.timeout);
-    let mut summary = Summary { exporting: exporter.is_enabled(), ..Summary::default() };
+    let mut summary = Summary { exporting: target.is_enabled(), ..Summary::default() };
     let mut lines = Lines::new(progress.wrap_read(input));
     // Why the import ended before the input did; what was taken until then is still delivered and accounted for.
     let mut failure = None;
@@ -76,49 +84,40 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
             }
         };
         summary.lines += 1;
-        let parsed = match line {
+        let read = match line {
             Line::TooLong => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
             Line::Text(text) if text.trim_ascii().is_empty() => continue,
-            Line::Text(text) => {
-                agentcat::parse_line_with(&String::from_utf8_lossy(text), options).map_err(|error| error.to_string())
-            }
+            Line::Text(text) => target.read(&String::from_utf8_lossy(text)),
         };
-        match parsed {
-            Ok(mut event) => {
-                if event.project_id.is_none() {
-                    event.project_id.clone_from(&project_id);
-                }
-                if !exporter.wait_for_room(timeout) {
+        match read {
+            Ok(event) => {
+                if !target.wait_for_room(timeout) {
                     failure = Some(Failure::NothingTaken { line: summary.lines, seconds: args.timeout });
                     break;
                 }
-                exporter.export(&event);
+                target.export(event);
                 summary.exported += u64::from(summary.exporting);
             }
             Err(reason) => {
                 summary.skipped += 1;
                 if summary.skipped <= MAX_COMPLAINTS {
-                    complain(&progress, &format!("line {}: skipped: {reason}", summary.lines));
+                    complain(progress, &format!("line {}: skipped: {reason}", summary.lines));
                 }
             }
         }
     }
     if summary.skipped > MAX_COMPLAINTS {
-        complain(&progress, &format!("{} more lines were skipped", summary.skipped - MAX_COMPLAINTS));
+        complain(progress, &format!("{} more lines were skipped", summary.skipped - MAX_COMPLAINTS));
     }
     progress.finish_and_clear();
-    let outcome = exporter.shutdown(timeout);
-    summary.sent = outcome.sent();
-    summary.held = outcome.held();
-    // What was not sampled was not meant to be sent.
-    summary.unsampled = outcome.dropped_by(DropReason::SampleRate);
-    summary.dropped = outcome.dropped() - summary.unsampled;
-    print(&summary, &outcome, args.json).map_err(Failure::Output)?;
+    summary.unfinished = target.unfinished();
+    let outcome = target.shutdown(timeout);
+    summary.add(&outcome);
+    summary.print(&outcome, args.json).map_err(Failure::Output)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let whole = summary.skipped == 0 && summary.held == 0 && summary.dropped == 0;
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn open(path: &Path) -> Result<(Box<dyn io::Read>, Option<u64>), Failure> {
@@ -158,24 +157,4 @@ fn complain(progress: &ProgressBar, text: &str) {
         // Standard error may be closed; the summary still counts the line.
         let _ = writeln!(io::stderr(), "watchpost: {text}");
     });
-}
-
-fn print(summary: &Summary, outcome: &Outcome, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if json {
-        let text = serde_json::to_string(summary).map_err(io::Error::other)?;
-        return writeln!(out, "{text}");
-    }
-    if !summary.exporting {
-        writeln!(out, "exporting is off: DO_NOT_TRACK or OTEL_SDK_DISABLED is set")?;
-    }
-    writeln!(out, "{} lines: {} exported, {} skipped", summary.lines, summary.exported, summary.skipped)?;
-    writeln!(out, "{} items sent, {} not delivered, {} dropped", summary.sent, summary.held, summary.dropped)?;
-    for reason in DropReason::ALL {
-        let count = outcome.dropped_by(reason);
-        if count > 0 {
-            writeln!(out, "  {count} {reason}")?;
-        }
-    }
-    Ok(())
 }
