@@ -11,13 +11,14 @@ mod report;
 mod server;
 mod session;
 mod sink;
+mod spans;
 mod statistics;
 
 use self::options::Options;
 use crate::Failure;
 
 const USAGE: &str =
-    "which bench? cargo xtask bench proxy|mcp [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
+    "which bench? cargo xtask bench proxy|mcp|spans [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
 
 /// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
@@ -25,9 +26,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     match name.as_str() {
         "proxy" => proxy::run(&Options::parse(rest)?),
         "mcp" => mcp::run(&Options::parse(rest)?),
+        "spans" => spans::run(&Options::parse(rest)?),
         "echo-server" => server::run(rest),
         "sink" => sink::run(rest),
         "worker" => mcp::worker::run(rest),
+        "spans-worker" => spans::worker::run(rest),
         "replay" => mcp::replay::run(rest),
         _ => Err(USAGE.into()),
     }

@@ -15,7 +15,7 @@ use self::{
     worker::{Load, WorkerRun},
 };
 use super::{
-    node::NodeFolder,
+    node::{self, NodeFolder},
     options::Options,
     process::cpu_seconds,
     report::{Limit, Report, Table, number, percent},
@@ -165,7 +165,7 @@ fn peer(options: &Options, count: usize) -> Result<Option<Vec<PeerMode>>, Failur
     if !options.wants("peer") {
         return Ok(None);
     }
-    let Some(node) = NodeFolder::prepare() else { return Ok(None) };
+    let Some(node) = NodeFolder::prepare(&node::MCP) else { return Ok(None) };
     let calls = options.pick(5_000, 1_000);
     let mut modes: Vec<PeerMode> = vec![("untracked", Vec::new()), ("logs", Vec::new()), ("tracing", Vec::new())];
     for _ in 0..count {

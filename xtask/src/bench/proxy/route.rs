@@ -6,7 +6,7 @@ use super::Bench;
 use crate::{
     Failure,
     bench::{
-        node::NodeFolder,
+        node::{self, NodeFolder},
         options::{Options, own_program},
         process::forget_settings,
         server::Serving,
@@ -80,7 +80,7 @@ pub(super) struct Programs {
 impl Programs {
     /// Finds this program, builds the product and installs what node needs.
     pub(super) fn find(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { own: own_program()?, watchpost: options.watchpost()?, node: NodeFolder::prepare() })
+        Ok(Self { own: own_program()?, watchpost: options.watchpost()?, node: NodeFolder::prepare(&node::MCP) })
     }
 
     /// Whether the server can be run here.

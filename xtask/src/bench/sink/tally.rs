@@ -42,6 +42,8 @@ pub(in crate::bench) struct Stats {
     pub(in crate::bench) logs: u64,
     pub(in crate::bench) transactions: u64,
     pub(in crate::bench) errors: u64,
+    /// Spans: a transaction's root, those in it, and those in containers.
+    pub(in crate::bench) spans: u64,
     /// Quantities that client reports say were dropped.
     pub(in crate::bench) discarded: u64,
     /// Envelopes or items that could not be read.
@@ -50,6 +52,7 @@ pub(in crate::bench) struct Stats {
     pub(in crate::bench) distinct_logs: u64,
     pub(in crate::bench) distinct_transactions: u64,
     pub(in crate::bench) distinct_errors: u64,
+    pub(in crate::bench) distinct_spans: u64,
 }
 
 impl Stats {
@@ -68,6 +71,7 @@ pub(super) struct Tally {
     logs: AtomicU64,
     transactions: AtomicU64,
     errors: AtomicU64,
+    spans: AtomicU64,
     discarded: AtomicU64,
     malformed: AtomicU64,
     samples: Mutex<HashMap<String, Vec<u8>>>,
@@ -98,11 +102,13 @@ impl Tally {
             logs: self.logs.load(Relaxed),
             transactions: self.transactions.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            spans: self.spans.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
             distinct_logs: distinct("log"),
             distinct_transactions: distinct("transaction"),
             distinct_errors: distinct("event"),
+            distinct_spans: distinct("span"),
         }
     }
 
@@ -157,10 +163,16 @@ impl Tally {
             "log" => &self.logs,
             "transaction" => &self.transactions,
             "event" => &self.errors,
+            "span" => &self.spans,
             "client_report" => return self.count_discarded(payload),
             _ => return Some(()),
         };
         let said = header.item_count.unwrap_or(1);
+        if header.ty == "transaction" {
+            // Each says its id once, the root in the trace context; inside a text the quotes would be escaped.
+            let spans = memchr::memmem::find_iter(payload, b"\"span_id\":").count();
+            self.spans.fetch_add(spans as u64, Relaxed);
+        }
         if self.verify {
             let payload: Value = serde_json::from_slice(payload).ok()?;
             let items = payload["items"].as_array().map_or(std::slice::from_ref(&payload), Vec::as_slice);
@@ -168,9 +180,20 @@ impl Tally {
                 return None;
             }
             let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-            let ids = ids.entry(header.ty.to_owned()).or_default();
             for item in items {
-                ids.insert(item["event_id"].as_str().or_else(|| item["span_id"].as_str())?.to_owned());
+                let id = match header.ty {
+                    "span" => format!("{} {}", item["trace_id"].as_str()?, item["span_id"].as_str()?),
+                    _ => item["event_id"].as_str().or_else(|| item["span_id"].as_str())?.to_owned(),
+                };
+                ids.entry(header.ty.to_owned()).or_default().insert(id);
+            }
+            if header.ty == "transaction" {
+                let children = payload["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let spans = children.iter().chain([&payload["contexts"]["trace"]]);
+                for span in spans {
+                    let id = format!("{} {}", span["trace_id"].as_str()?, span["span_id"].as_str()?);
+                    ids.entry("span".to_owned()).or_default().insert(id);
+                }
             }
         }
         counter.fetch_add(said, Relaxed);
@@ -219,6 +242,24 @@ mod tests {
         assert_eq!((stats.requests, stats.logs, stats.errors, stats.malformed), (1, 2, 1, 0));
         assert_eq!(tally.sample("log"), LOGS);
         assert!(tally.sample("transaction").is_empty());
+    }
+
+    #[test]
+    fn spans_are_counted_in_transactions_and_in_containers() {
+        let envelope: &[u8] = br#"{}
+{"type":"transaction"}
+{"event_id":"e","contexts":{"trace":{"trace_id":"t","span_id":"a"}},"spans":[{"trace_id":"t","span_id":"b","parent_span_id":"a","data":{"x":"\"span_id\":"}}]}
+{"type":"span","item_count":1}
+{"items":[{"trace_id":"t","span_id":"c","parent_span_id":"a"}]}
+"#;
+        for verify in [false, true] {
+            let tally = Tally::new(verify);
+            tally.count(envelope, envelope, Encoding::Identity);
+            tally.count(envelope, envelope, Encoding::Identity);
+            let stats = tally.stats();
+            assert_eq!((stats.transactions, stats.spans, stats.malformed), (2, 6, 0));
+            assert_eq!(stats.distinct_spans, if verify { 3 } else { 0 });
+        }
     }
 
     #[test]
