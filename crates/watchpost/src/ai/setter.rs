@@ -171,7 +171,7 @@ impl ActiveSpan<WorkflowStepAttributes> {
 impl ActiveSpan<ProcessorRunAttributes> {
     setters! {
         executor text processor_executor "Sets what runs it.";
-        index u64 processor_index "Sets its place among the processors, from 0.";
+        position u64 processor_index "Sets its place among the processors, from 0.";
         phase text processor_phase "Sets the phase: `input`, `outputStream`, `outputResult`, ….";
     }
 }

@@ -153,7 +153,7 @@ fn every_other_type_has_its_method_or_is_had_by_type() {
     drop(tracer.workflow_parallel("both"));
     drop(tracer.workflow_sleep("15ms"));
     drop(tracer.workflow_wait_event("approval"));
-    tracer.processor_run("moderation").phase("input").index(1).executor("workflow");
+    tracer.processor_run("moderation").phase("input").position(1).executor("workflow");
     drop(tracer.model_step(0));
     drop(tracer.embedding("text-embedding-3"));
     drop(tracer.memory_operation("recall"));
