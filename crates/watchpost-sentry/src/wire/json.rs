@@ -209,21 +209,39 @@ pub(super) fn write_array<T>(
 }
 
 /// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text
-/// needs no escape and is copied whole.
+/// needs no escape and is copied whole; JSON inside a string has one every few bytes, and is still passed over only once.
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut text = text.as_bytes();
-    while let Some(clean) = find_escape(text) {
-        out.extend_from_slice(&text[..clean]);
-        write_escape(out, text[clean]);
-        text = &text[clean + 1..];
+    let text = text.as_bytes();
+    if !has_escape(text) {
+        out.extend_from_slice(text);
+        return;
     }
-    out.extend_from_slice(text);
+    let mut copied = 0;
+    let mut escape = |out: &mut Vec<u8>, at: usize| {
+        out.extend_from_slice(&text[copied..at]);
+        write_escape(out, text[at]);
+        copied = at + 1;
+    };
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| has_escape(*block)) {
+        let (words, _) = block.as_chunks();
+        for (word, start) in words.iter().zip((number * BLOCK..).step_by(8)) {
+            let mut found = escapes(*word);
+            while found != 0 {
+                escape(out, start + found.trailing_zeros() as usize / 8);
+                found &= found - 1;
+            }
+        }
+    }
+    let rest_start = text.len() - rest.len();
+    for (at, _) in rest.iter().enumerate().filter(|(_, byte)| must_escape(**byte)) {
+        escape(out, rest_start + at);
+    }
+    out.extend_from_slice(&text[copied..]);
 }
 
-/// The position of the first byte that must be escaped.
-fn find_escape(text: &[u8]) -> Option<usize> {
-    has_escape(text).then(|| text.iter().position(|&byte| must_escape(byte))).flatten()
-}
+/// Text is looked at in blocks of so many bytes once an escape is known to be in it.
+const BLOCK: usize = 64;
 
 /// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text
 /// shorter than four bytes is looked at byte by byte.
@@ -238,16 +256,16 @@ fn has_escape(text: &[u8]) -> bool {
     text.iter().any(|&byte| must_escape(byte))
 }
 
-/// Not zero if one of eight bytes must be escaped: is below 0x20, `"` or `\\`.
-/// Source: "Bit Twiddling Hacks" ("Determine if a word has a byte less than n", "… a zero byte").
+/// The high bit of each of eight bytes that must be escaped: is below 0x20, `"` or `\\`.
+/// Source: "Bit Twiddling Hacks" ("Determine if a word has a zero byte", the form without carries from byte to byte).
 const fn escapes(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
+    const LOW: u64 = ONES * 0x7f;
+    const fn zeros(word: u64) -> u64 {
+        !(((word & LOW) + LOW) | word | LOW)
+    }
     let word = u64::from_le_bytes(bytes);
-    let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-    let is_quote = quote.wrapping_sub(ONES) & !quote;
-    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
-    (below_space | is_quote | is_backslash) & (ONES * 0x80)
+    zeros(word & (ONES * 0xe0)) | zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64))
 }
 
 const fn must_escape(byte: u8) -> bool {
