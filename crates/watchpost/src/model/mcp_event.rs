@@ -164,20 +164,6 @@ pub struct ErrorInfo {
     pub content: Vec<ContentBlock>,
 }
 
-impl ErrorInfo {
-    /// About how many bytes it holds, itself and its causes included.
-    pub(crate) fn approximate_bytes(&self) -> usize {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let texts = [&self.ty, &self.data, &self.id, &self.domain, &self.category, &self.stack, &self.platform];
-        size_of::<Self>()
-            + self.message.len()
-            + texts.into_iter().map(text).sum::<usize>()
-            + self.frames.len() * size_of::<StackFrame>()
-            + self.causes.iter().map(Self::approximate_bytes).sum::<usize>()
-            + self.content.iter().map(|block| size_of::<ContentBlock>() + text(&block.text)).sum::<usize>()
-    }
-}
-
 /// A content block of a failed result, as far as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentBlock {
