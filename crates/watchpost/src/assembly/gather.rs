@@ -1,7 +1,7 @@
 //! What a generation and an agent's run take from the spans below them. Source: seed 004 ("Their data is aggregated into
 //! MODEL_GENERATION spans", the lists of attributes), research on Mastra's events, both generations.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,14 +13,10 @@ use super::{
 };
 use crate::model::{Gathered, GatheredToolCall, Payload, UsageStats};
 
-/// The spans of a trace from above: each with its children.
+/// The spans of a trace, each with what is below it.
 pub(super) struct Family<'a> {
     table: &'a Table,
-    first_child: Vec<u32>,
-    next_sibling: Vec<u32>,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// What is below a generation, up to the next tool, generation or agent.
 #[derive(Default)]
@@ -34,17 +30,8 @@ struct Below {
 }
 
 impl<'a> Family<'a> {
-    pub(super) fn new(table: &'a Table) -> Self {
-        let nodes = &table.nodes;
-        let (mut first_child, mut next_sibling) = (vec![NONE; nodes.len()], vec![NONE; nodes.len()]);
-        // Backwards, so that children stand in the order they came in.
-        for (at, node) in nodes.iter().enumerate().rev() {
-            if let Some(parent) = node.parent.and_then(|parent| table.place(parent)) {
-                next_sibling[at] = first_child[parent];
-                first_child[parent] = at as u32;
-            }
-        }
-        Self { table, first_child, next_sibling }
+    pub(super) const fn new(table: &'a Table) -> Self {
+        Self { table }
     }
 
     /// What is known of a span from those below it.
@@ -56,32 +43,10 @@ impl<'a> Family<'a> {
         }
     }
 
-    fn children(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
-        let existing = |at: u32| (at != NONE).then_some(at);
-        std::iter::successors(existing(self.first_child[at]), move |at| existing(self.next_sibling[*at as usize]))
-            .map(|at| at as usize)
-    }
-
-    /// Goes through the spans below one, with what was made of their parents; `visit` says whether to go on below each.
-    fn walk<T: Copy>(&self, from: usize, initial: T, mut visit: impl FnMut(usize, T) -> Option<T>) {
-        let mut stack: Vec<(usize, T)> = self.children(from).map(|child| (child, initial)).collect();
-        // Parents may form a circle: no span is seen twice in a tree.
-        let mut left = self.table.nodes.len();
-        while let Some((at, context)) = stack.pop() {
-            if left == 0 {
-                return;
-            }
-            left -= 1;
-            if let Some(context) = visit(at, context) {
-                stack.extend(self.children(at).map(|child| (child, context)));
-            }
-        }
-    }
-
     fn below(&self, generation: usize) -> Below {
         let nodes = &self.table.nodes;
         let mut below = Below::default();
-        self.walk(generation, None, |at, step| match nodes[at].role {
+        self.table.walk(generation, None, |at, step| match nodes[at].role {
             Role::Agent | Role::Generation => None,
             Role::Tool => {
                 below.tools.push(at);
@@ -101,40 +66,49 @@ impl<'a> Family<'a> {
             }
             Role::Other => Some(step),
         });
-        below.steps.sort_by_key(|at| (self.call(*at).step_index, nodes[*at].start));
-        below.inferences.sort_by_key(|(at, _)| (self.call(*at).step_index, nodes[*at].start));
+        below.steps.sort_by_key(|at| (self.call(*at).step_index, nodes[*at].start, *at));
+        below.inferences.sort_by_key(|(at, _)| (self.call(*at).step_index, nodes[*at].start, *at));
         let sequence = |at: &usize| {
             let parent = nodes[*at].parent.and_then(|parent| self.table.place(parent));
             let chunk = nodes[*at].chunk();
-            (parent.map(|parent| nodes[parent].start), chunk.and_then(|chunk| chunk.sequence), nodes[*at].start)
+            (parent.map(|parent| nodes[parent].start), chunk.and_then(|chunk| chunk.sequence), nodes[*at].start, *at)
         };
         below.chunks.sort_by_key(sequence);
         below.tools.sort_by_key(|at| (nodes[*at].start, *at));
         below
     }
 
-    fn call(&self, at: usize) -> ModelCall<'_> {
-        self.table.nodes[at].model_call()
+    fn call(&self, at: usize) -> ModelCall<'a> {
+        let table: &'a Table = self.table;
+        table.nodes[at].model_call()
     }
 
     fn of_generation(&self, at: usize) -> Gathered {
         let below = self.below(at);
         let own = self.call(at);
-        let last = |pick: fn(&ModelCall<'a>) -> Option<&'a str>| {
-            below.inferences.iter().rev().find_map(|(at, _)| pick(&self.table.nodes[*at].model_call()))
-        };
-        let answer = Answer::of(own.output);
-        let text = if answer.has_text() { None } else { self.text_below(&below) };
+        let text = if own.output.is_some_and(has_text) { None } else { self.text_below(&below) };
         Gathered {
             usage: self.usage(own, &below).or(own.internal_usage.copied()),
-            request_model: own.request_model.or_else(|| last(|call| call.request_model)).map(str::to_owned),
-            response_model: own.response_model.or_else(|| last(|call| call.response_model)).map(str::to_owned),
-            provider: own.provider.or_else(|| last(|call| call.provider)).map(str::to_owned),
             text,
             finish_reasons: self.finish_reasons(own, &below),
             first_token_at: self.first_token_at(own, &below),
-            tool_calls: self.tool_calls(at, answer, &below),
+            tool_calls: self.tool_calls(at, &below),
             steps: if below.steps.is_empty() { below.inferences.len() } else { below.steps.len() } as u64,
+            ..self.models(own, &below)
+        }
+    }
+
+    /// The models and the provider: its own, else those of its last inference that names any.
+    fn models(&self, own: ModelCall<'_>, below: &Below) -> Gathered {
+        let name = |own: Option<&str>, pick: fn(ModelCall<'a>) -> Option<&'a str>| {
+            let last = || below.inferences.iter().rev().find_map(|(at, _)| pick(self.call(*at)));
+            own.or_else(last).map(str::to_owned)
+        };
+        Gathered {
+            request_model: name(own.request_model, |call| call.request_model),
+            response_model: name(own.response_model, |call| call.response_model),
+            provider: name(own.provider, |call| call.provider),
+            ..Gathered::default()
         }
     }
 
@@ -181,9 +155,10 @@ impl<'a> Family<'a> {
         let mut text = String::new();
         for chunk in below.chunks.iter().filter_map(|at| self.table.nodes[*at].chunk()) {
             if chunk.kind.as_deref().is_none_or(|kind| kind.starts_with("text")) {
-                text.push_str(&Answer::of(chunk.output.as_ref()).text.unwrap_or_default());
+                text.push_str(&chunk.output.as_ref().and_then(text_of).unwrap_or_default());
                 if text.len() >= MAX_KEPT_CONTENT {
-                    text.truncate(text.floor_char_boundary(MAX_KEPT_CONTENT));
+                    let end = (0..=MAX_KEPT_CONTENT).rev().find(|end| text.is_char_boundary(*end));
+                    text.truncate(end.unwrap_or(0));
                     break;
                 }
             }
@@ -193,10 +168,10 @@ impl<'a> Family<'a> {
         }
         let inferences = below.inferences.iter().rev().map(|(at, _)| *at);
         let mut calls = inferences.chain(below.steps.iter().rev().copied());
-        calls.find_map(|at| Answer::of(self.call(at).output).text.filter(|text| !text.is_empty()))
+        calls.find_map(|at| self.call(at).output.and_then(text_of)).map(Cow::into_owned)
     }
 
-    fn tool_calls(&self, generation: usize, answer: Answer, below: &Below) -> Vec<GatheredToolCall> {
+    fn tool_calls(&self, generation: usize, below: &Below) -> Vec<GatheredToolCall> {
         let nodes = &self.table.nodes;
         let mut calls = ToolCalls::default();
         for at in &below.chunks {
@@ -208,14 +183,14 @@ impl<'a> Family<'a> {
             }
         }
         let at = |place: usize| nodes[place].end.unwrap_or(nodes[place].start);
-        calls.add_listed(&answer, at(generation), Source::Generation);
+        calls.add_listed(self.call(generation).output, at(generation), Source::Generation);
         for (place, source) in below
             .inferences
             .iter()
             .map(|(place, _)| (*place, Source::Inference))
             .chain(below.steps.iter().map(|place| (*place, Source::Step)))
         {
-            calls.add_listed(&Answer::of(self.call(place).output), at(place), source);
+            calls.add_listed(self.call(place).output, at(place), source);
         }
         for place in &below.tools {
             if let Some(call) = nodes[*place].tool_call() {
@@ -230,7 +205,7 @@ impl<'a> Family<'a> {
         let (mut generations, mut loose, mut internal) = (Vec::new(), Below::default(), Vec::new());
         internal.extend(self.internal_usage(at));
         // Whether a generation counts what is below already, and the step it is in.
-        self.walk(at, (false, None), |at, (counted, step)| {
+        self.table.walk(at, (false, None), |at, (counted, step)| {
             let role = nodes[at].role;
             if role == Role::Agent {
                 return None;
@@ -251,29 +226,30 @@ impl<'a> Family<'a> {
             }
             Some((counted, step))
         });
-        generations.sort_by_key(|at| (nodes[*at].end.is_none(), nodes[*at].end, nodes[*at].start));
+        generations.sort_by_key(|at| (nodes[*at].end.is_none(), nodes[*at].end, nodes[*at].start, *at));
+        let generations: Vec<(ModelCall<'_>, Below)> =
+            generations.into_iter().map(|at| (self.call(at), self.below(at))).collect();
         let loose_usage = self.usage(ModelCall::default(), &loose);
         // What the source rolled up of spans it hides is not counted beside the same spans.
         let internal = if loose_usage.is_some() { None } else { total(internal.into_iter()) };
-        let last = generations.iter().rev().find(|at| {
-            let call = self.call(**at);
-            call.request_model.is_some() || call.response_model.is_some()
-        });
-        let of_last = last.map(|at| self.of_generation(*at)).unwrap_or_default();
-        let usages = generations.iter().filter_map(|at| self.usage(self.call(*at), &self.below(*at)));
+        let usages = generations.iter().filter_map(|(call, below)| self.usage(*call, below));
+        let text = |(call, below): &(ModelCall<'_>, Below)| {
+            call.output.and_then(text_of).map(Cow::into_owned).or_else(|| self.text_below(below))
+        };
+        let latest = generations.iter().rev().map(|(call, below)| (self.models(*call, below), call, below));
+        let mut naming =
+            latest.filter(|(models, ..)| models.request_model.is_some() || models.response_model.is_some());
+        let (models, finish_reasons) = match naming.next() {
+            Some((models, call, below)) => (models, self.finish_reasons(*call, below)),
+            None => Default::default(),
+        };
         Gathered {
             usage: total(usages.chain(loose_usage).chain(internal)),
-            request_model: of_last.request_model,
-            response_model: of_last.response_model,
-            provider: of_last.provider,
-            text: generations.iter().rev().find_map(|at| self.text(*at)),
-            finish_reasons: of_last.finish_reasons,
-            first_token_at: generations
-                .iter()
-                .filter_map(|at| self.first_token_at(self.call(*at), &self.below(*at)))
-                .min(),
-            tool_calls: Vec::new(),
-            steps: generations.iter().map(|at| self.below(*at).steps.len() as u64).sum(),
+            text: generations.iter().rev().find_map(text),
+            finish_reasons,
+            first_token_at: generations.iter().filter_map(|(call, below)| self.first_token_at(*call, below)).min(),
+            steps: generations.iter().map(|(_, below)| below.steps.len() as u64).sum(),
+            ..models
         }
     }
 
@@ -284,12 +260,6 @@ impl<'a> Family<'a> {
             _ => None,
         }
     }
-
-    /// A generation's answer.
-    fn text(&self, generation: usize) -> Option<String> {
-        let own = Answer::of(self.call(generation).output);
-        own.text.filter(|text| !text.is_empty()).or_else(|| self.text_below(&self.below(generation)))
-    }
 }
 
 /// The sum, if there is anything to add up.
@@ -297,41 +267,44 @@ fn total(usages: impl Iterator<Item = UsageStats>) -> Option<UsageStats> {
     usages.reduce(|a, b| a + b)
 }
 
-/// The output of a call of a model.
-#[derive(Default)]
-struct Answer {
-    text: Option<String>,
-    tool_calls: Vec<Value>,
+/// The text of a model's output, if it has any: the output itself, or its `text`.
+fn text_of(output: &Payload) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Read<'a> {
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    }
+
+    let text = if output.is_json() {
+        serde_json::from_str::<Read<'_>>(output.as_str()).ok()?.text
+    } else {
+        Cow::Borrowed(output.as_str())
+    };
+    (!text.is_empty()).then_some(text)
 }
 
-impl Answer {
-    fn of(output: Option<&Payload>) -> Self {
-        #[derive(Deserialize)]
-        struct Read {
-            text: Option<Value>,
-            #[serde(rename = "toolCalls")]
-            tool_calls: Option<Value>,
-        }
+fn has_text(output: &Payload) -> bool {
+    text_of(output).is_some()
+}
 
-        let Some(output) = output else { return Self::default() };
-        if !output.is_json() {
-            return Self { text: Some(output.as_str().to_owned()), tool_calls: Vec::new() };
-        }
-        let Ok(read) = serde_json::from_str::<Read>(output.as_str()) else { return Self::default() };
-        let text = match read.text {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        };
-        let tool_calls = match read.tool_calls {
-            Some(Value::Array(calls)) => calls,
-            _ => Vec::new(),
-        };
-        Self { text, tool_calls }
+/// The calls that a model's output lists.
+fn calls_of(output: &Payload) -> Vec<Value> {
+    #[derive(Deserialize)]
+    struct Read {
+        #[serde(rename = "toolCalls")]
+        tool_calls: Vec<Value>,
     }
 
-    fn has_text(&self) -> bool {
-        self.text.as_deref().is_some_and(|text| !text.is_empty())
+    // Most outputs list none: that is seen without reading them.
+    let lists_any = output.is_json()
+        && output.as_str().split_once("\"toolCalls\"").is_some_and(|(_, rest)| {
+            let rest = rest.trim_start_matches([' ', '\n', '\r', '\t', ':']);
+            rest.strip_prefix('[').is_some_and(|rest| !rest.trim_start().starts_with(']'))
+        });
+    if !lists_any {
+        return Vec::new();
     }
+    serde_json::from_str::<Read>(output.as_str()).map(|read| read.tool_calls).unwrap_or_default()
 }
 
 /// A call as an answer lists it: `{toolCallId, toolName, args}`, with the newer `input`, a chunk's `toolInput`, or all of it
@@ -372,8 +345,8 @@ struct ToldCall {
 }
 
 impl ToolCalls {
-    fn add_listed(&mut self, answer: &Answer, at: Timestamp, source: Source) {
-        for call in answer.tool_calls.iter().filter_map(listed_call) {
+    fn add_listed(&mut self, output: Option<&Payload>, at: Timestamp, source: Source) {
+        for call in output.map(calls_of).unwrap_or_default().iter().filter_map(listed_call) {
             self.add(call, at, source);
         }
     }

@@ -106,6 +106,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
                 self.counts.early_releases += 1;
                 trace.release_held(out);
             }
+            trace.forget_released();
         }
         self.open = self.open - open + trace.open;
         self.bytes = self.bytes - bytes + trace.bytes;

@@ -1,7 +1,7 @@
 //! From a part of a trace to what is sent of it: each span with its place, its agent, what was gathered for it, and whether its
 //! failure is an issue of its own. Runs on the exporter's thread, not on the host's.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use watchpost_sentry::wire::{SpanId, TraceId};
 
@@ -100,8 +100,7 @@ pub(super) fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcru
     adopt_errors(table, places);
     let reports = reporting(table, places);
     let seen = &*table;
-    let gathers = |at: &usize| matches!(seen.nodes[*at].role, Role::Agent | Role::Generation);
-    let family = places.iter().any(|at| gathers(at)).then(|| Family::new(seen));
+    let family = Family::new(seen);
     let mut agents = Agents { table: seen, known: Vec::new() };
     let around: Vec<Around> = places
         .iter()
@@ -109,7 +108,7 @@ pub(super) fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcru
         .map(|(at, reports_error)| Around {
             parent: seen.kept_parent(*at),
             agent: agents.of(*at),
-            gathered: family.as_ref().map(|family| family.gathered(*at)).unwrap_or_default(),
+            gathered: family.gathered(*at),
             reports_error,
         })
         .collect();
@@ -146,23 +145,21 @@ fn finished(table: &mut Table, at: usize, around: Around, crumbs: &[Arc<Breadcru
 /// A step's failure is its generation's when that ended with it: the last step failed and the generation tells of no error.
 fn adopt_errors(table: &mut Table, places: &[usize]) {
     let nodes = &table.nodes;
-    let failed = |node: &Node| matches!(&node.body, Body::Model(facts) if facts.error.is_some());
-    if !nodes.iter().any(failed) {
-        return;
-    }
-    // The last call of a model below each span.
-    let mut last: HashMap<usize, usize> = HashMap::new();
-    for at in (0..nodes.len()).filter(|at| matches!(nodes[*at].role, Role::Step | Role::Inference)) {
-        let Some(kept) = table.above(at).find(|above| nodes[*above].is_kept) else { continue };
-        let rank = |at: usize| (nodes[at].start, nodes[at].end, at);
-        let last = last.entry(kept).or_insert(at);
-        if rank(at) > rank(*last) {
-            *last = at;
-        }
-    }
     let mut adopted = Vec::new();
     for place in places.iter().filter(|place| nodes[**place].error().is_none()) {
-        if let Some(Body::Model(facts)) = last.get(place).map(|last| &nodes[*last].body)
+        let mut last: Option<usize> = None;
+        table.walk(*place, (), |at, ()| {
+            if nodes[at].is_kept {
+                return None;
+            }
+            let rank = |at: usize| (nodes[at].start, nodes[at].end, at);
+            let is_call = matches!(nodes[at].role, Role::Step | Role::Inference);
+            if is_call && last.is_none_or(|last| rank(at) > rank(last)) {
+                last = Some(at);
+            }
+            Some(())
+        });
+        if let Some(Body::Model(facts)) = last.map(|last| &nodes[last].body)
             && facts.error.is_some()
         {
             adopted.push((*place, facts.error.clone()));

@@ -9,27 +9,73 @@ use super::node::{Node, Role};
 /// Longest way up that is gone: parents may form a circle in what a broken source tells.
 const MAX_DEPTH: usize = 1_000;
 
-#[derive(Clone, Debug, Default)]
+/// No place.
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) nodes: Vec<Node>,
-    pub(super) index: HashMap<SpanId, u32>,
+    index: HashMap<SpanId, u32>,
+    links: Vec<Links>,
+}
+
+/// A span's first child, the one that came last, and the sibling before itself.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    child: u32,
+    sibling: u32,
 }
 
 impl Table {
     pub(super) fn of(nodes: Vec<Node>) -> Self {
         let index = nodes.iter().enumerate().map(|(at, node)| (node.id, at as u32)).collect();
-        Self { nodes, index }
-    }
-
-    pub(super) fn place(&self, id: SpanId) -> Option<usize> {
-        self.index.get(&id).map(|at| *at as usize)
+        let links = vec![Links { child: NONE, sibling: NONE }; nodes.len()];
+        let mut table = Self { nodes, index, links };
+        for at in 0..table.nodes.len() {
+            table.link(at);
+        }
+        table
     }
 
     pub(super) fn push(&mut self, node: Node) -> usize {
         let at = self.nodes.len();
         self.index.insert(node.id, at as u32);
         self.nodes.push(node);
+        self.links.push(Links { child: NONE, sibling: NONE });
+        self.link(at);
         at
+    }
+
+    /// Makes a span known to its parent, if that is there.
+    pub(super) fn link(&mut self, at: usize) {
+        let Some(parent) = self.nodes[at].parent.and_then(|parent| self.place(parent)) else { return };
+        self.links[at].sibling = std::mem::replace(&mut self.links[parent].child, at as u32);
+    }
+
+    /// The spans right below one.
+    pub(super) fn children(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        let existing = |at: u32| (at != NONE).then_some(at as usize);
+        std::iter::successors(existing(self.links[at].child), move |at| existing(self.links[*at].sibling))
+    }
+
+    /// Goes through the spans below one, with what was made of their parents; `visit` says whether to go on below each.
+    pub(super) fn walk<T: Copy>(&self, from: usize, initial: T, mut visit: impl FnMut(usize, T) -> Option<T>) {
+        let mut stack: Vec<(usize, T)> = self.children(from).map(|child| (child, initial)).collect();
+        // Parents may form a circle: no span is seen twice in a tree.
+        let mut left = self.nodes.len();
+        while let Some((at, context)) = stack.pop() {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
+            if let Some(context) = visit(at, context) {
+                stack.extend(self.children(at).map(|child| (child, context)));
+            }
+        }
+    }
+
+    pub(super) fn place(&self, id: SpanId) -> Option<usize> {
+        self.index.get(&id).map(|at| *at as usize)
     }
 
     /// The places above a span, nearest first.

@@ -11,7 +11,7 @@ use std::{
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
 use super::{
-    node::{Body, Node, State},
+    node::{Body, Node, Role, State},
     release::{Content, Part, finish, segment},
     table::Table,
     tomb::Tomb,
@@ -22,6 +22,8 @@ use crate::model::{Breadcrumb, FinishedSpan, Payload, Span, SpanCompletion, Span
 pub(super) const TRACE_BYTES: usize = size_of::<Trace>() + size_of::<Run>() + 128;
 /// Most breadcrumbs of a trace: as many as Sentry keeps.
 const MAX_CRUMBS: usize = 100;
+/// A trace that goes on forgets of its released spans what nobody needs, whenever it has this many of them.
+const MAX_RELEASED: usize = 8_192;
 /// Longest output that a breadcrumb repeats.
 const MAX_CRUMB_OUTPUT: usize = 2 * 1024;
 
@@ -48,6 +50,8 @@ pub(super) struct Trace {
     waiting_since: Option<Instant>,
     /// When it is to be looked at.
     pub(super) wake: Option<Instant>,
+    /// With how many spans it looks for some to forget.
+    forget_at: usize,
 }
 
 #[derive(Debug)]
@@ -100,6 +104,7 @@ impl Trace {
             heard: now,
             waiting_since: None,
             wake: None,
+            forget_at: MAX_RELEASED,
         }
     }
 
@@ -109,12 +114,13 @@ impl Trace {
         let run = trace.add_run(Root::Released);
         trace.sampled = tomb.sampled;
         trace.runs[0].segment = tomb.segment;
-        for mut node in tomb.nodes {
+        let mut nodes = tomb.nodes;
+        for (at, node) in nodes.iter_mut().enumerate() {
             node.group = run;
             trace.bytes += node.bytes;
-            let at = trace.table.push(node);
             trace.runs[0].members.push(at as u32);
         }
+        trace.table = Table::of(nodes);
         trace
     }
 
@@ -198,7 +204,8 @@ impl Trace {
         self.note_segment(run);
         let segment = self.runs[run].segment.clone();
         let left = self.table.nodes[at].left_over();
-        let crumbs: Vec<_> = self.crumbs.iter().cloned().collect();
+        let may_fail = self.table.nodes[at].error().is_some() || self.table.nodes[at].role == Role::Generation;
+        let crumbs: Vec<_> = self.crumbs.iter().filter(|_| may_fail).cloned().collect();
         let spans = finish(&mut self.table, &[at], &crumbs);
         let bytes = self.settle(run, at, left).bytes;
         let is_root = self.runs[run].root == Root::Ended(at as u32);
@@ -274,6 +281,88 @@ impl Trace {
         if self.wake.is_some() { None } else { self.waiting_since }
     }
 
+    /// Forgets released spans when there are many: those with nothing open or held below them. Generations stay for as long as
+    /// their run goes on, which counts them. Runs that are over go with their spans.
+    pub(super) fn forget_released(&mut self) {
+        if self.table.nodes.len() < self.forget_at {
+            return;
+        }
+        let goes_on: Vec<bool> =
+            (0..self.runs.len()).map(|run| self.runs[run].open > 0 || self.runs[run].held > 0).collect();
+        let mut needed = vec![false; self.table.nodes.len()];
+        for at in 0..needed.len() {
+            let node = &self.table.nodes[at];
+            let is_counted = node.role == Role::Generation && goes_on[self.top_of(node.group as usize)];
+            let is_loose = node.state == State::Ended && !node.is_kept && goes_on[self.top_of(node.group as usize)];
+            // The text of an answer that was sent is sent.
+            let is_loose = is_loose && (node.role != Role::Chunk || !self.is_below_released_generation(at));
+            if node.state == State::Open || (node.state == State::Ended && node.is_kept) || is_counted || is_loose {
+                needed[at] = true;
+                for above in self.table.above(at) {
+                    if mem::replace(&mut needed[above], true) {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut groups: HashMap<u32, u32> = HashMap::new();
+        let old_runs = mem::take(&mut self.runs);
+        let top = |mut run: usize| {
+            while let Some(part_of) = old_runs[run].part_of {
+                run = part_of as usize;
+            }
+            run as u32
+        };
+        let mut places = vec![0; needed.len()];
+        let nodes = mem::take(&mut self.table).nodes;
+        let mut left = Vec::new();
+        let mut members: Vec<Vec<u32>> = Vec::new();
+        for (at, mut node) in nodes.into_iter().enumerate() {
+            if !needed[at] {
+                self.bytes -= node.bytes;
+                continue;
+            }
+            let count = groups.len() as u32;
+            let group = *groups.entry(top(node.group as usize)).or_insert(count);
+            if group == count {
+                members.push(Vec::new());
+            }
+            node.group = group;
+            places[at] = left.len() as u32;
+            members[group as usize].push(places[at]);
+            left.push(node);
+        }
+        self.table = Table::of(left);
+        for run in self.missing.values_mut() {
+            let count = groups.len() as u32;
+            let group = *groups.entry(top(*run as usize)).or_insert(count);
+            if group == count {
+                members.push(Vec::new());
+            }
+            *run = group;
+        }
+        let mut runs: Vec<Option<Run>> = old_runs.into_iter().map(Some).collect();
+        let mut kept: Vec<(u32, u32)> = groups.into_iter().map(|(old, new)| (new, old)).collect();
+        kept.sort_unstable();
+        for ((_, old), members) in kept.into_iter().zip(members) {
+            let Some(mut run) = runs[old as usize].take() else { continue };
+            run.members = members;
+            run.root = match run.root {
+                Root::Open(at) => Root::Open(places[at as usize]),
+                Root::Ended(at) => Root::Ended(places[at as usize]),
+                root => root,
+            };
+            self.runs.push(run);
+        }
+        self.forget_at = MAX_RELEASED.max(2 * self.table.nodes.len());
+    }
+
+    fn is_below_released_generation(&self, at: usize) -> bool {
+        let nodes = &self.table.nodes;
+        let generation = self.table.above(at).find(|above| nodes[*above].role == Role::Generation);
+        generation.is_some_and(|generation| nodes[generation].state == State::Released)
+    }
+
     fn wait(&mut self, run: usize, now: Instant) {
         self.runs[run].waiting_since = Some(now);
         self.waiting_since = self.waiting_since.or(Some(now));
@@ -312,7 +401,14 @@ impl Trace {
             && let Some(orphans) = self.missing.remove(&id)
         {
             self.table.nodes[at].has_child = true;
-            self.join(orphans as usize, run);
+            let orphans = self.top_of(orphans as usize);
+            for place in 0..self.runs[orphans].members.len() {
+                let orphan = self.runs[orphans].members[place] as usize;
+                if orphan != at && self.table.nodes[orphan].parent == Some(id) {
+                    self.table.link(orphan);
+                }
+            }
+            self.join(orphans, run);
         }
         at
     }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, mpsc},
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -88,8 +88,11 @@ fn a_flush_does_not_wait_for_open_spans_and_is_complete_without_them() {
 #[test]
 fn a_hook_that_hangs_holds_nobody_up_longer_than_they_wait() {
     let sink = Sink::start();
-    let options = ExporterOptions::new().with_before_send_transaction(|transaction| {
-        thread::sleep(Duration::from_secs(3));
+    let (release, hang) = mpsc::channel::<()>();
+    let hang = Mutex::new(hang);
+    let options = ExporterOptions::new().with_before_send_transaction(move |transaction| {
+        // Until the test is over.
+        let _ = hang.lock().unwrap().recv();
         Some(transaction)
     });
     let exporter = sink.with_options(options);
@@ -99,6 +102,7 @@ fn a_hook_that_hangs_holds_nobody_up_longer_than_they_wait() {
     assert!(!block_on(exporter.flush_within_async(Duration::from_millis(50))).complete);
     assert!(!exporter.shutdown_within(Duration::from_millis(50)).complete);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    drop(release);
 }
 
 #[test]

@@ -123,3 +123,52 @@ fn what_is_remembered_is_bounded_and_forgotten_in_time() {
     bench.wait(61);
     assert_eq!((bench.assembler.bytes(), bench.assembler.next_deadline()), (0, None));
 }
+
+#[test]
+fn a_run_that_goes_on_for_ever_is_held_in_bounded_memory() {
+    for when in [ReleaseWhen::TraceComplete, ReleaseWhen::SpanEnded] {
+        let mut bench = Bench::with(Limits { held_spans: 1_000, ..Limits::default() }, when);
+        let agent = span(1, 0, AgentRun);
+        bench.start(&agent);
+        let mut released = 0;
+        for number in 0..20_000_u64 {
+            let generation = span(3 * number + 10, 1, ModelGeneration);
+            bench.start(&generation);
+            bench.end(&span(3 * number + 11, 3 * number + 10, ModelChunk), 900_000);
+            bench.end(&span(3 * number + 12, 3 * number + 10, ToolCall), 900_000);
+            if number % 3 > 0 {
+                bench.end(&generation, 900_000);
+            }
+            if number % 3 == 1 {
+                bench.end(&span(3 * number + 7, 1, ModelGeneration), 900_000);
+            }
+            released += bench.spans().len();
+            // Of a generation, its tokens are kept for as long as the agent's run goes on.
+            assert!(bench.assembler.bytes() < 16 << 20, "{when:?} {number}: {}", bench.assembler.bytes());
+        }
+        bench.end(&agent, 900_001);
+        bench.finish();
+        released += bench.spans().len();
+        assert_eq!((released, bench.assembler.bytes()), (40_001, 0), "{when:?}");
+        assert_eq!(bench.assembler.counts().aborted, 0);
+    }
+}
+
+#[test]
+fn a_trace_in_which_run_follows_run_forgets_the_old_ones() {
+    let mut bench = Bench::new();
+    let runs: Vec<_> = (1..30_000).map(|number| span(number, 0, AgentRun)).collect();
+    let mut most = 0;
+    for pair in runs.windows(2) {
+        bench.start(&pair[1]);
+        bench.end(
+            &span(100_000 + u64::from_be_bytes(pair[1].id.0), u64::from_be_bytes(pair[1].id.0), ToolCall),
+            900_000,
+        );
+        bench.end(&pair[0], 900_000);
+        most = most.max(bench.assembler.bytes());
+    }
+    assert!(most < 8 << 20, "{most}");
+    bench.finish();
+    assert_eq!((bench.spans().len(), bench.assembler.counts().aborted), (2 * 29_999 - 1, 0));
+}

@@ -1,7 +1,7 @@
 //! One issue for each failure, at the deepest span that tells of it.
 
 use super::support::*;
-use crate::model::{FinishedSpan, ModelStepAttributes, Span, SpanAttributes, SpanType::*};
+use crate::model::{FinishedSpan, ModelStepAttributes, Span, SpanType::*};
 
 fn reporting(spans: &[FinishedSpan]) -> Vec<u64> {
     let mut numbers: Vec<_> = spans.iter().filter(|span| span.reports_error).map(number).collect();
@@ -63,7 +63,7 @@ fn what_a_released_span_has_reported_is_not_reported_again_below_it() {
 #[test]
 fn the_failure_of_the_last_step_is_its_generations() {
     let step = |number: u64, error: Option<&str>| {
-        let attributes = SpanAttributes::ModelStep(Box::new(ModelStepAttributes::default()));
+        let attributes = ModelStepAttributes::default().into();
         let span = Span { attributes, ..span(number, 2, ModelStep) };
         error.map_or(span.clone(), |error| failed(span, error))
     };

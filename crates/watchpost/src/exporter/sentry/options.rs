@@ -59,7 +59,6 @@ pub enum LogLevel {
 /// A span as it is sent.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum SpanItem<'a> {
     /// Within a transaction.
     InTransaction(SpanV1<'a>),
@@ -70,7 +69,6 @@ pub enum SpanItem<'a> {
 /// An event as it is sent.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum EventItem<'a> {
     /// An error event.
     Error(ErrorEvent<'a>),
