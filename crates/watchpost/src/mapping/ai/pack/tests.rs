@@ -92,7 +92,7 @@ fn content(size: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 64, ..ProptestConfig::with_cases(24) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 64, ..ProptestConfig::with_cases(12) })]
 
     #[test]
     fn no_span_is_lost_and_none_is_sent_twice(sizes in sizes(), parents: Vec<u16>, has_root: bool) {
