@@ -193,6 +193,18 @@ impl<A> ActiveSpan<A> {
 
     /// Runs a future in this span, on whatever thread and in whatever runtime it is polled. The span does not end with it, but
     /// as ever when it is dropped: move it into the future to have it end there.
+    ///
+    /// ```
+    /// # use watchpost::ai::Tracer;
+    /// # async fn look_up(_: &Tracer) -> String { String::new() }
+    /// async fn answer(tracer: &Tracer) -> String {
+    ///     let agent = tracer.agent_run("support");
+    ///     let answer = agent.instrument(look_up(tracer)).await; // what `look_up` starts is below `agent`
+    ///     agent.output(answer.as_str());
+    ///     answer
+    /// }
+    /// # drop(answer(&Tracer::disabled()));
+    /// ```
     pub fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
         Instrumented::new(future, Arc::clone(&self.state))
     }

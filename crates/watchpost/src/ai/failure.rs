@@ -86,7 +86,7 @@ fn failure(ty: Option<String>, message: String) -> ErrorInfo {
 }
 
 /// The last segment of a type's path, without generics: `app::weather::Error<T>` is `weather::Error`, since `Error` alone says
-/// nothing. `None` for `dyn Error`, whose own type is not known.
+/// nothing. `None` for `dyn Error`, whose own type is not known, and for what only points to an error.
 fn short_name(path: &str) -> Option<&str> {
     // Its module has the name of every other.
     if path == "std::io::error::Error" {
@@ -94,7 +94,8 @@ fn short_name(path: &str) -> Option<&str> {
     }
     let path = path.trim_start_matches('&');
     let path = &path[..path.find('<').unwrap_or(path.len())];
-    if path.starts_with("dyn ") || path.is_empty() {
+    let is_a_pointer = ["alloc::boxed::Box", "alloc::sync::Arc", "alloc::rc::Rc"].contains(&path);
+    if path.starts_with("dyn ") || path.is_empty() || is_a_pointer {
         return None;
     }
     let last = path.rfind("::").map_or(0, |at| at + 2);
@@ -155,7 +156,7 @@ mod tests {
         let causes: Vec<_> = info.causes.iter().map(|cause| (cause.ty.as_deref(), cause.message.as_str())).collect();
         let digit = "invalid digit found in string";
         assert_eq!(causes[0], (Some("io::Error"), digit));
-        assert!(error.cause.is::<io::Error>());
+        assert_eq!(of_error(&Box::new(error)).ty, info.ty, "also behind a pointer");
     }
 
     #[test]
@@ -175,6 +176,8 @@ mod tests {
             ("app::Wrapped<alloc::boxed::Box<dyn core::error::Error>>", Some("Wrapped")),
             ("Plain", Some("Plain")),
             ("dyn core::error::Error", None),
+            ("&app::Plain", Some("Plain")),
+            ("alloc::boxed::Box<app::Plain>", None),
         ] {
             assert_eq!(short_name(path), name, "{path}");
         }

@@ -27,6 +27,18 @@
 //! assert_eq!(names, ["tool: 'weather'", "llm: 'gpt-5'", "agent run: 'support'"]);
 //! ```
 //!
+//! To Sentry:
+//!
+//! ```no_run
+//! use watchpost::{ai::Tracer, exporter::SentryExporter};
+//!
+//! let exporter = SentryExporter::from_env()?; // reads SENTRY_DSN
+//! let tracer = Tracer::new(exporter.clone());
+//! tracer.agent_run("support").output("No.");
+//! println!("{}", exporter.shutdown());
+//! # Ok::<(), watchpost::exporter::ExporterError>(())
+//! ```
+//!
 //! # Parents
 //! `agent.tool_call("weather")` is below `agent`. `tracer.tool_call("weather")` is below the span that the code runs in, so code
 //! that only has the tracer finds its place too:

@@ -87,8 +87,11 @@ pub(super) trait Group {
     fn visit<'a>(&'a self, each: &mut dyn FnMut(&'a str, AttributeRef<'a>));
     /// Calls `each` for every attribute that is set and can hold text.
     fn visit_mut(&mut self, each: &mut dyn FnMut(&str, AttributeMut<'_>));
-    /// Sets an attribute from JSON. One of the wrong type is left out; one that is not known goes to the others.
-    fn set(&mut self, name: &str, json: &RawValue);
+    /// Sets an attribute from JSON; one that is not known goes to the others. False for one of the wrong type, which is left
+    /// out.
+    fn set(&mut self, name: &str, json: &RawValue) -> bool;
+    /// The attributes that no field stands for.
+    fn others_mut(&mut self) -> &mut Vec<(Box<str>, Payload)>;
     /// Takes from `older` what is not set here.
     fn fill_from(&mut self, older: Self)
     where
@@ -128,15 +131,19 @@ macro_rules! attributes {
                 }
             }
 
-            fn set(&mut self, name: &str, json: &serde_json::value::RawValue) {
+            fn set(&mut self, name: &str, json: &serde_json::value::RawValue) -> bool {
                 match name {
-                    $($json => {
-                        if let Some(value) = $crate::model::attribute::Field::read(json) {
-                            self.$field = value;
-                        }
-                    })*
+                    $($json => match $crate::model::attribute::Field::read(json) {
+                        Some(value) => self.$field = value,
+                        None => return false,
+                    },)*
                     _ => $crate::model::attribute::set_other(&mut self.other, name, json),
                 }
+                true
+            }
+
+            fn others_mut(&mut self) -> &mut Vec<(Box<str>, $crate::model::Payload)> {
+                &mut self.other
             }
 
             fn fill_from(&mut self, older: Self) {

@@ -192,8 +192,11 @@ impl SpanAttributes {
         }
         if let Self::Other(others) = self {
             insert_other(others, name.into(), value);
-        } else if let Ok(json) = RawValue::from_string(value.to_json().into_owned()) {
-            self.set(name, &json);
+        } else if let Some(group) = self.group_mut() {
+            let fits = RawValue::from_string(value.to_json().into_owned()).is_ok_and(|json| group.set(name, &json));
+            if !fits {
+                insert_other(group.others_mut(), name.into(), value);
+            }
         }
     }
 

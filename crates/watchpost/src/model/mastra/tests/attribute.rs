@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::span;
-use crate::model::{AttributeMut, AttributeRef, Payload, SpanType};
+use crate::model::{AttributeMut, AttributeRef, Payload, SpanAttributes, SpanType};
 
 type Attributes = Vec<(String, Value)>;
 
@@ -98,6 +98,22 @@ fn attributes_of_an_unknown_type_are_kept_by_name() {
         span.attributes.visit(&mut |name, value| names.push(format!("{name}={value:?}")));
         assert_eq!(names, ["a=Payload(Json(\"1\"))", "a b=Payload(Json(\"{\\\"c\\\":2}\"))"]);
     }
+}
+
+#[test]
+fn an_attribute_by_its_name_finds_its_field_where_it_fits() {
+    let mut attributes = SpanAttributes::empty(&SpanType::GraphAction);
+    attributes.insert("nodeCount", json!(5));
+    attributes.insert("edgeCount", "many");
+    attributes.insert("mystery", json!({"a": 1}));
+    attributes.insert("mystery", "solved");
+    let SpanAttributes::GraphAction(graph) = attributes else { panic!("{attributes:?}") };
+    assert_eq!((graph.node_count, graph.edge_count), (Some(5), None));
+    assert_eq!(graph.other, [("edgeCount".into(), "many".into()), ("mystery".into(), "solved".into())]);
+
+    let mut none = SpanAttributes::empty(&SpanType::Generic);
+    none.insert("a", "b");
+    assert_eq!(none, SpanAttributes::Other(vec![("a".into(), "b".into())]));
 }
 
 #[test]
