@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask ci                       formatting, clippy, docs, tests, interop: what .ci/run runs
-cargo xtask interop [NAME…]          real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
+cargo xtask interop [NAME…] [--watchpost PATH]
+                                     real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
 cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans), beside a peer or a limit in the same run
 ";
 

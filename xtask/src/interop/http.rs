@@ -22,9 +22,11 @@ pub(super) fn request(
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    // HTTP/1.0: the answer is neither chunked nor followed by another.
-    let head =
-        format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    // HTTP/1.0: the answer is neither chunked nor followed by another; some keep the connection even so.
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
     let mut answer = Vec::new();

@@ -21,7 +21,7 @@ mod sink;
 mod tap;
 mod transparent;
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use self::{findings::Findings, rig::Rig};
 use crate::Failure;
@@ -43,17 +43,21 @@ const CHECKS: &[(&str, Check)] = &[
     ("spotlight", mastra::spotlight),
 ];
 
-/// Runs the named checks, all without a name.
-pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
+/// Runs the named checks, all without a name; `--watchpost PATH` takes that binary instead of building one.
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let (names, watchpost) = match args {
+        [names @ .., option, path] if option == "--watchpost" => (names, Some(Path::new(path))),
+        names => (names, None),
+    };
     if let Some(unknown) = names.iter().find(|name| !CHECKS.iter().any(|(known, _)| known == name)) {
         let known = CHECKS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(format!("there is no check `{unknown}`; there are {known}").into());
     }
     let started = Instant::now();
     process::clean_up_on_signals()?;
-    let rig = Rig::set_up()?;
+    let rig = Rig::set_up(watchpost)?;
     process::adopt_orphans()?;
-    say(&format!("peers and the release build are ready ({:.1} s)", started.elapsed().as_secs_f64()));
+    say(&format!("the peers and watchpost are ready ({:.1} s)", started.elapsed().as_secs_f64()));
 
     let mut failed = Vec::new();
     for (name, check) in CHECKS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))

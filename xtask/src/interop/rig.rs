@@ -46,8 +46,8 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// Builds `watchpost`, installs the peers, both at once, and empties the folder of what runs.
-    pub(super) fn set_up() -> Result<Self, Failure> {
+    /// Builds `watchpost` unless it is given, installs the peers, both at once, and empties the folder of what runs.
+    pub(super) fn set_up(watchpost: Option<&Path>) -> Result<Self, Failure> {
         let target = target_folder()?;
         let interop = target.join("interop");
         let runs = interop.join("runs");
@@ -60,7 +60,7 @@ impl Rig {
         }
         thread::scope(|scope| {
             let installing = scope.spawn(|| Kit::ALL.iter().try_for_each(|kit| install::install(*kit, &interop)));
-            let built = build(&runs);
+            let built = if watchpost.is_some() { Ok(()) } else { build(&runs) };
             let installed = installing.join().map_err(|_| "the installation panicked")?;
             built.and(installed)
         })?;
@@ -69,8 +69,9 @@ impl Rig {
             let name = Path::new(script).file_name().unwrap_or_default();
             fs::copy(Path::new(SCRIPTS).join(script), kit.folder(&interop).join(name))?;
         }
+        let built = target.join("release").join(format!("watchpost{}", std::env::consts::EXE_SUFFIX));
         Ok(Self {
-            watchpost: target.join("release").join(format!("watchpost{}", std::env::consts::EXE_SUFFIX)),
+            watchpost: watchpost.map_or(Ok(built), Path::canonicalize)?,
             tap: std::env::current_exe()?,
             interop,
             runs,

@@ -67,12 +67,14 @@ pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failur
     let all = captures.iter().map(|(mode, capture)| (*mode, capture));
     normaliser::normalise(rig, "mastra-normaliser", all, findings)?;
     let differences = beside::check(forest, &captures[0].1, &recording.reference, findings);
+    std::fs::write(rig.runs().join("mastra.differences.txt"), differences.join("\n"))?;
     let (spans, failures) = (forest.kept().count(), forest.failures().len());
     Ok(format!(
-        "{} rows hold for {spans} spans in {} modes, {failures} failures are as many issues, {differences} differences to \
+        "{} rows hold for {spans} spans in {} modes, {failures} failures are as many issues, {} differences to \
          Mastra's own exporter are in docs/mastra.md",
         ROWS.len(),
-        MODES.len()
+        MODES.len(),
+        differences.len()
     ))
 }
 
