@@ -8,7 +8,8 @@ use serde_json::Value;
 use watchpost_sentry::wire::Timestamp;
 
 use super::{
-    node::{MAX_KEPT_CONTENT, ModelCall, Role},
+    facts::{MAX_KEPT_CONTENT, ModelCall},
+    node::Role,
     table::Table,
 };
 use crate::model::{Gathered, GatheredToolCall, Payload, UsageStats};

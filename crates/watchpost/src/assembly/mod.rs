@@ -10,6 +10,7 @@
 //! Without a clock, a thread or I/O of its own. An event costs a look-up or two; what a span's neighbours say of it is found out
 //! in [`Part::release`], elsewhere. Everything is bounded by [`Limits`], and what a bound costs is in [`Counts`].
 
+mod facts;
 mod failure;
 mod gather;
 mod idle;

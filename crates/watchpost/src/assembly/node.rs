@@ -4,14 +4,13 @@ use std::{mem, sync::Arc};
 
 use watchpost_sentry::wire::{SpanId, Timestamp};
 
-use super::failure::Failure;
-use crate::model::{
-    AgentIdentity, ErrorInfo, GatheredToolCall, ModelGenerationAttributes, Payload, Span, SpanAttributes,
-    SpanCompletion, SpanType, UsageStats,
+use super::{
+    facts::{ChunkFacts, ModelCall, ModelFacts, identity_of, is_short, tool_call_of},
+    failure::Failure,
 };
-
-/// Longest content that is kept of a span which is not sent itself, and of one that was: an answer's text, a tool call.
-pub(super) const MAX_KEPT_CONTENT: usize = 16 * 1024;
+use crate::model::{
+    AgentIdentity, ErrorInfo, GatheredToolCall, Payload, Span, SpanAttributes, SpanCompletion, SpanType,
+};
 
 /// What a span without its content is counted as: the node, its place in the index and in its group.
 const NODE_BYTES: usize = size_of::<Node>() + 48;
@@ -70,43 +69,6 @@ pub(super) enum Body {
     Model(Box<ModelFacts>),
     Chunk(Box<ChunkFacts>),
     Tool(Box<GatheredToolCall>),
-}
-
-/// What an agent's run or a generation needs of a call of a model that is not held whole.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ModelFacts {
-    pub(super) usage: Option<UsageStats>,
-    pub(super) internal_usage: Option<UsageStats>,
-    pub(super) finish_reason: Option<String>,
-    pub(super) first_token_at: Option<Timestamp>,
-    pub(super) request_model: Option<String>,
-    pub(super) response_model: Option<String>,
-    pub(super) provider: Option<String>,
-    pub(super) step_index: Option<u64>,
-    pub(super) output: Option<Payload>,
-    pub(super) error: Option<Box<ErrorInfo>>,
-}
-
-/// What a generation needs of a piece of its answer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ChunkFacts {
-    pub(super) kind: Option<String>,
-    pub(super) sequence: Option<u64>,
-    pub(super) output: Option<Payload>,
-}
-
-/// The same of a call that is held whole and of one that is not.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ModelCall<'a> {
-    pub(super) usage: Option<&'a UsageStats>,
-    pub(super) internal_usage: Option<&'a UsageStats>,
-    pub(super) finish_reason: Option<&'a str>,
-    pub(super) first_token_at: Option<Timestamp>,
-    pub(super) request_model: Option<&'a str>,
-    pub(super) response_model: Option<&'a str>,
-    pub(super) provider: Option<&'a str>,
-    pub(super) step_index: Option<u64>,
-    pub(super) output: Option<&'a Payload>,
 }
 
 impl Role {
@@ -311,149 +273,5 @@ impl Node {
                     size_of::<GatheredToolCall>() + call.name.len() + call.arguments.as_ref().map_or(0, Payload::len)
                 }
             };
-    }
-}
-
-impl ModelFacts {
-    fn of(call: ModelCall<'_>) -> Self {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Self {
-            usage: call.usage.copied(),
-            internal_usage: call.internal_usage.copied(),
-            finish_reason: owned(call.finish_reason),
-            first_token_at: call.first_token_at,
-            request_model: owned(call.request_model),
-            response_model: owned(call.response_model),
-            provider: owned(call.provider),
-            step_index: call.step_index,
-            output: call.output.filter(|output| is_short(output)).cloned(),
-            error: None,
-        }
-    }
-
-    fn fill_from(&mut self, older: Self) {
-        self.usage = self.usage.or(older.usage);
-        self.internal_usage = self.internal_usage.or(older.internal_usage);
-        self.finish_reason = self.finish_reason.take().or(older.finish_reason);
-        self.first_token_at = self.first_token_at.or(older.first_token_at);
-        self.request_model = self.request_model.take().or(older.request_model);
-        self.response_model = self.response_model.take().or(older.response_model);
-        self.provider = self.provider.take().or(older.provider);
-        self.step_index = self.step_index.or(older.step_index);
-        self.output = self.output.take().or(older.output);
-        self.error = self.error.take().or(older.error);
-    }
-
-    fn call(&self) -> ModelCall<'_> {
-        ModelCall {
-            usage: self.usage.as_ref(),
-            internal_usage: self.internal_usage.as_ref(),
-            finish_reason: self.finish_reason.as_deref(),
-            first_token_at: self.first_token_at,
-            request_model: self.request_model.as_deref(),
-            response_model: self.response_model.as_deref(),
-            provider: self.provider.as_deref(),
-            step_index: self.step_index,
-            output: self.output.as_ref(),
-        }
-    }
-}
-
-impl<'a> ModelCall<'a> {
-    fn of(span: &'a Span) -> Self {
-        let call = match &span.attributes {
-            SpanAttributes::ModelGeneration(call) => Self {
-                usage: call.usage.as_ref(),
-                finish_reason: call.finish_reason.as_deref(),
-                first_token_at: call.completion_start_time,
-                request_model: call.model.as_deref(),
-                response_model: call.response_model.as_deref(),
-                provider: call.provider.as_deref(),
-                ..Self::default()
-            },
-            SpanAttributes::ModelInference(call) => Self {
-                usage: call.usage.as_ref(),
-                finish_reason: call.finish_reason.as_deref(),
-                first_token_at: call.completion_start_time,
-                request_model: call.model.as_deref(),
-                response_model: call.response_model.as_deref(),
-                provider: call.provider.as_deref(),
-                step_index: call.step_index,
-                ..Self::default()
-            },
-            SpanAttributes::ModelStep(step) => Self {
-                usage: step.usage.as_ref(),
-                finish_reason: step.finish_reason.as_deref(),
-                step_index: step.step_index,
-                ..Self::default()
-            },
-            _ => Self::default(),
-        };
-        let given = |usage: &&UsageStats| !usage.is_empty();
-        Self {
-            usage: call.usage.filter(given),
-            internal_usage: span.attributes.internal_usage().filter(given),
-            output: span.output.as_ref(),
-            ..call
-        }
-    }
-}
-
-fn is_short(content: &Payload) -> bool {
-    content.len() <= MAX_KEPT_CONTENT
-}
-
-fn identity_of(span: &Span) -> AgentIdentity {
-    let conversation = match &span.attributes {
-        SpanAttributes::AgentRun(agent) => agent.conversation_id.clone(),
-        _ => None,
-    };
-    let from_metadata = || ["threadId", "conversationId"].into_iter().find_map(|key| metadata(span, key));
-    AgentIdentity {
-        name: span
-            .entity_name
-            .clone()
-            .or_else(|| span.entity_id.clone())
-            .or_else(|| quoted(&span.name).map(str::to_owned)),
-        id: span.entity_id.clone(),
-        conversation_id: conversation.or_else(from_metadata),
-    }
-}
-
-fn tool_call_of(span: &Span) -> GatheredToolCall {
-    let id = match &span.attributes {
-        SpanAttributes::ToolCall(tool) => tool.tool_call_id.clone(),
-        _ => None,
-    };
-    let name = span.entity_name.as_deref().or(span.entity_id.as_deref()).or_else(|| quoted(&span.name));
-    GatheredToolCall {
-        id: id.or_else(|| metadata(span, "toolCallId")),
-        name: name.unwrap_or(&span.name).to_owned(),
-        arguments: span.input.clone(),
-    }
-}
-
-fn metadata(span: &Span, key: &str) -> Option<String> {
-    let (_, value) = span.metadata.iter().find(|(name, _)| **name == *key)?;
-    let text = value.as_str();
-    (!text.is_empty() && text != "null").then(|| text.to_owned())
-}
-
-/// The part of a name in single quotes: `agent run: 'weather'`.
-fn quoted(name: &str) -> Option<&str> {
-    let (_, rest) = name.split_once('\'')?;
-    let (quoted, _) = rest.split_once('\'')?;
-    (!quoted.is_empty()).then_some(quoted)
-}
-
-/// Of a root's attributes those that name it.
-pub(super) fn naming(attributes: &SpanAttributes) -> SpanAttributes {
-    match attributes {
-        SpanAttributes::ModelGeneration(call) => SpanAttributes::ModelGeneration(Box::new(ModelGenerationAttributes {
-            model: call.model.clone(),
-            ..ModelGenerationAttributes::default()
-        })),
-        SpanAttributes::McpServerRequest(_) | SpanAttributes::RagEmbedding(_) => attributes.clone(),
-        _ => SpanAttributes::None,
     }
 }

@@ -240,7 +240,7 @@ pub(super) fn segment(root: &Span, parent: Option<SpanId>) -> FinishedSpan {
     span.entity_type.clone_from(&root.entity_type);
     span.entity_id.clone_from(&root.entity_id);
     span.entity_name.clone_from(&root.entity_name);
-    span.attributes = super::node::naming(&root.attributes);
+    span.attributes = super::facts::naming(&root.attributes);
     span.is_root = root.is_root;
     span.sampled = root.sampled;
     FinishedSpan {

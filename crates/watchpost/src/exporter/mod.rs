@@ -25,6 +25,24 @@
 //! assert!(outcome.complete, "{outcome:?}");
 //! # Ok::<(), watchpost::exporter::ExporterError>(())
 //! ```
+//!
+//! Agents' spans likewise, as tracing events:
+//!
+//! ```no_run
+//! use watchpost::{exporter::{SentryExporter, SentryExporterConfig}, model::mastra};
+//!
+//! let config = SentryExporterConfig::from_env()?.with_traces_sample_rate(0.1);
+//! let exporter = SentryExporter::new(config)?;
+//! for line in std::io::stdin().lines().map_while(Result::ok) {
+//!     match mastra::parse_line(&line) {
+//!         Ok(event) => exporter.export_tracing_event(event),
+//!         Err(error) => exporter.skip_event(&error),
+//!     }
+//! }
+//! let outcome = exporter.shutdown();
+//! assert!(outcome.complete, "{outcome:?}");
+//! # Ok::<(), watchpost::exporter::ExporterError>(())
+//! ```
 
 mod config;
 mod error;

@@ -1,0 +1,180 @@
+//! What is taken out of a trace: runs that are complete, and those that have waited long enough.
+
+use std::{mem, sync::Arc, time::Instant};
+
+use super::{Root, Run, Trace};
+use crate::assembly::{
+    node::{Body, Node, Role, State},
+    release::{Content, Part, finish, segment},
+};
+
+impl Trace {
+    /// A span that ended, alone (stream mode).
+    pub(in crate::assembly) fn release_span(&mut self, at: usize) -> Option<Part> {
+        let run = self.run_of(at);
+        let part = self.table.nodes[at].is_kept.then(|| self.release_one(run, at));
+        if self.runs[run].root == Root::Ended(at as u32) {
+            self.runs[run].root = Root::Released;
+            self.runs[run].waiting_since = None;
+        }
+        part
+    }
+
+    fn release_one(&mut self, run: usize, at: usize) -> Part {
+        self.note_segment(run);
+        let segment = self.runs[run].segment.clone();
+        let left = self.table.nodes[at].left_over();
+        let may_fail = self.table.nodes[at].error().is_some() || self.table.nodes[at].role == Role::Generation;
+        let crumbs: Vec<_> = self.crumbs.iter().filter(|_| may_fail).cloned().collect();
+        let spans = finish(&mut self.table, &[at], &crumbs);
+        let bytes = self.settle(run, at, left).bytes;
+        let is_root = self.runs[run].root == Root::Ended(at as u32);
+        let id = self.table.nodes[at].id;
+        Part {
+            trace_id: self.id,
+            sampled: self.sampled,
+            spans: spans.len(),
+            content: Content::Ready(spans),
+            root: is_root.then_some(id),
+            segment: segment.filter(|_| !is_root),
+            bytes,
+        }
+    }
+
+    /// The run of a span that ended, if its root ended too and nothing else of it is open. A span that came whole after the
+    /// root was released waits a moment for others like it.
+    pub(in crate::assembly) fn release_complete(&mut self, at: usize, is_new: bool) -> Option<Part> {
+        let run = self.run_of(at);
+        let Run { root, open, .. } = self.runs[run];
+        let is_complete = match root {
+            Root::Ended(_) => open == 0,
+            Root::Released => open == 0 && !is_new,
+            Root::Open(_) | Root::Unseen => false,
+        };
+        if is_complete { self.release_run(run) } else { None }
+    }
+
+    /// Everything that has waited since `before`.
+    pub(in crate::assembly) fn release_due(&mut self, before: Instant, out: &mut Vec<Part>) {
+        self.waiting_since = None;
+        for run in 0..self.runs.len() {
+            let Some(since) = self.runs[run].waiting_since else { continue };
+            if since <= before {
+                out.extend(self.release_run(run));
+            } else {
+                self.waiting_since = Some(self.waiting_since.map_or(since, |first| first.min(since)));
+            }
+        }
+    }
+
+    /// Every finished span.
+    pub(in crate::assembly) fn release_held(&mut self, out: &mut Vec<Part>) {
+        for run in 0..self.runs.len() {
+            if self.runs[run].part_of.is_none() && self.runs[run].held > 0 {
+                out.extend(self.release_run(run));
+            }
+        }
+    }
+
+    /// Every finished span whose run need not be waited for any longer: its root ended, or was released, or never seen.
+    pub(in crate::assembly) fn release_flushed(&mut self, out: &mut Vec<Part>) {
+        for run in 0..self.runs.len() {
+            let Run { part_of, held, root, .. } = self.runs[run];
+            if part_of.is_none() && held > 0 && !matches!(root, Root::Open(_)) {
+                out.extend(self.release_run(run));
+            }
+        }
+    }
+
+    /// A finished span is released, and this is left of it.
+    fn settle(&mut self, run: usize, at: usize, left: Node) -> Node {
+        let bytes = self.table.nodes[at].bytes;
+        self.bytes = self.bytes - bytes + left.bytes;
+        self.held -= 1;
+        self.held_bytes -= bytes;
+        self.runs[run].held -= 1;
+        mem::replace(&mut self.table.nodes[at], left)
+    }
+
+    /// Takes what is finished of a run out of the trace.
+    fn release_run(&mut self, run: usize) -> Option<Part> {
+        self.runs[run].waiting_since = None;
+        self.note_segment(run);
+        let mut root = None;
+        if let Root::Ended(at) = self.runs[run].root {
+            self.runs[run].root = Root::Released;
+            let node = &self.table.nodes[at as usize];
+            root = node.is_kept.then_some(node.id);
+        }
+        let spans = self.runs[run].held;
+        if spans == 0 {
+            return None;
+        }
+        let segment = if root.is_some() { None } else { self.runs[run].segment.clone() };
+        let members = mem::take(&mut self.runs[run].members);
+        let mut nodes = Vec::with_capacity(members.len());
+        let mut bytes = 0;
+        for at in members.iter().map(|at| *at as usize) {
+            let node = &self.table.nodes[at];
+            nodes.push(match node.state {
+                State::Ended if node.is_kept => {
+                    let left = node.left_over();
+                    let released = self.settle(run, at, left);
+                    bytes += released.bytes;
+                    released
+                }
+                State::Ended => self.lend(at),
+                State::Open | State::Released => node.clone_facts(),
+            });
+        }
+        self.runs[run].members = members;
+        if self.runs.len() > 1 {
+            self.lend_ways_up(run, &mut nodes);
+        }
+        let crumbs = self.crumbs.iter().cloned().collect();
+        let content = Content::Raw { nodes, crumbs };
+        Some(Part { trace_id: self.id, sampled: self.sampled, content, root, segment, spans, bytes })
+    }
+
+    /// A span that is not sent, with what the others need of it. A piece of an answer is needed once.
+    fn lend(&mut self, at: usize) -> Node {
+        let node = &mut self.table.nodes[at];
+        if !matches!(node.body, Body::Chunk(_)) {
+            return node.clone_facts();
+        }
+        let left = node.left_over();
+        self.bytes = self.bytes - node.bytes + left.bytes;
+        mem::replace(node, left)
+    }
+
+    /// The spans above a run that goes on from another one: for its place and its agent.
+    fn lend_ways_up(&mut self, run: usize, nodes: &mut Vec<Node>) {
+        let own = nodes.len();
+        for at in 0..own {
+            let Some(top) = nodes[at].parent.and_then(|parent| self.table.place(parent)) else { continue };
+            if self.run_of(top) == run {
+                continue;
+            }
+            for above in std::iter::once(top).chain(self.table.above(top)) {
+                let above = &self.table.nodes[above];
+                if nodes[own..].iter().any(|lent| lent.id == above.id) {
+                    break;
+                }
+                nodes.push(Node { state: State::Released, failure: None, ..above.clone_bare() });
+            }
+        }
+    }
+
+    /// Keeps the root's name for the spans that are sent without it.
+    fn note_segment(&mut self, run: usize) {
+        if self.runs[run].segment.is_some() {
+            return;
+        }
+        let (Root::Open(at) | Root::Ended(at)) = self.runs[run].root else { return };
+        let at = at as usize;
+        if let Body::Whole(root) = &self.table.nodes[at].body {
+            let parent = self.table.kept_parent(at);
+            self.runs[run].segment = Some(Arc::new(segment(root, parent)));
+        }
+    }
+}
