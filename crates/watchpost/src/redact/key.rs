@@ -60,6 +60,10 @@ pub fn is_secret_key(key: &str) -> bool {
 }
 
 pub(super) fn classify_key(key: &str) -> Option<KeyClass> {
+    // Most of an agent's content is messages, and most keys in it are these.
+    if matches!(key, "role" | "content" | "type" | "text" | "id" | "name" | "messages" | "args" | "input" | "output") {
+        return None;
+    }
     let (words, count) = split(key);
     let words = &words[..count];
     let (last, others) = words.split_first()?;

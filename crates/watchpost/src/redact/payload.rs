@@ -30,10 +30,10 @@ pub(super) fn redact_payload(payload: &mut Payload) {
         return;
     }
     // Escapes can hide a secret from a scan over the text, but only those that spell plain letters and signs.
-    if holds_secret(text) || read_escapes(text).is_some_and(|read| holds_secret(&read)) {
-        if let Cow::Owned(clean) = redact_json_text(text) {
-            replace(payload, clean);
-        }
+    if (holds_secret(text) || read_escapes(text).is_some_and(|read| holds_secret(&read)))
+        && let Cow::Owned(clean) = redact_json_text(text)
+    {
+        replace(payload, clean);
     }
     if has_whole_key(payload.as_str())
         && let Ok(mut value) = serde_json::from_str::<Value>(payload.as_str())

@@ -1,0 +1,103 @@
+//! What one AI span costs on the exporter's thread: redaction, mapping, encoding. Run with `--release`; the figures are in
+//! `docs/benchmarks.md`.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example that measures")]
+
+use std::{hint::black_box, time::Instant};
+
+use serde_json::json;
+use watchpost::{
+    mapping::ai::{self, AiSettings},
+    model::{
+        FinishedSpan, Gathered, ModelGenerationAttributes, Payload, Span, SpanAttributes, SpanCompletion, SpanType,
+        UsageStats, Withheld,
+    },
+    redact::{Capture, redact_span},
+};
+use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
+
+const ROUNDS: u32 = 20_000;
+
+fn main() {
+    let settings = AiSettings::default();
+    let span = generation(2_000);
+    let redacted = measure("redact a clean span of 2 KB (with a copy of it)", ROUNDS, || {
+        let mut span = span.clone();
+        redact_span(&mut span, Capture::ALL);
+        black_box(&span);
+    });
+    let copied = measure("copy it", ROUNDS, || {
+        black_box(span.clone());
+    });
+    println!("{:8.2} µs  redaction alone", redacted - copied);
+    measure("map it (version 1)", ROUNDS, || {
+        black_box(ai::span(&span, &settings));
+    });
+    let mut out = Vec::new();
+    measure("map and encode it (version 1)", ROUNDS, || {
+        out.clear();
+        ai::span(&span, &settings).write_json(&mut out);
+        black_box(&out);
+    });
+    measure("map and encode it (version 2)", ROUNDS, || {
+        out.clear();
+        ai::span_v2(&span, &span, &settings).write_json(&mut out);
+        black_box(&out);
+    });
+    let long = generation(1_000_000);
+    let redacted = measure("redact a clean span of 1 MB (with a copy of it)", 100, || {
+        let mut span = long.clone();
+        redact_span(&mut span, Capture::ALL);
+        black_box(&span);
+    });
+    let copied = measure("copy it", 100, || {
+        black_box(long.clone());
+    });
+    println!("{:8.2} GB/s  scanned", 1e3 / (redacted - copied));
+}
+
+fn measure(what: &str, rounds: u32, mut run: impl FnMut()) -> f64 {
+    (0..rounds / 10).for_each(|_| run());
+    let start = Instant::now();
+    (0..rounds).for_each(|_| run());
+    let micros = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
+    println!("{micros:8.2} µs  {what}");
+    micros
+}
+
+/// A generation whose messages are about so many bytes.
+fn generation(bytes: usize) -> FinishedSpan {
+    let text = "What is the weather like in Vienna, and should I take an umbrella with me? ";
+    let message = |role: &str| json!({"role": role, "content": [{"type": "text", "text": text.repeat(4)}]});
+    let count = (bytes / message("user").to_string().len()).max(2);
+    let messages: Vec<_> = ["user", "assistant"].into_iter().cycle().take(count).map(message).collect();
+    let mut span = Span::new(
+        TraceId([1; 16]),
+        SpanId([2; 8]),
+        SpanType::ModelGeneration,
+        "llm: 'gpt-4o'",
+        Timestamp::from_nanos(1),
+    );
+    span.end = Some(Timestamp::from_nanos(2));
+    span.attributes = SpanAttributes::ModelGeneration(Box::new(ModelGenerationAttributes {
+        model: Some("gpt-4o".to_owned()),
+        provider: Some("openai".to_owned()),
+        usage: Some(UsageStats::new(120, 45)),
+        streaming: Some(true),
+        finish_reason: Some("stop".to_owned()),
+        response_model: Some("gpt-4o-2024-08-06".to_owned()),
+        ..ModelGenerationAttributes::default()
+    }));
+    span.metadata = vec![("runId".into(), "79da2fc4-930d-42a0-b8f4-43aceb2b5abb".into())];
+    span.input = Some(Payload::from(json!({"messages": messages})));
+    span.output = Some(Payload::from(json!({"text": text, "files": [], "toolCalls": []})));
+    FinishedSpan {
+        span,
+        parent_span_id: Some(SpanId([1; 8])),
+        completion: SpanCompletion::Ended,
+        agent: None,
+        gathered: Gathered::default(),
+        reports_error: false,
+        breadcrumbs: Vec::new(),
+        withheld: Withheld::default(),
+    }
+}
