@@ -11,7 +11,7 @@ use super::{
     node::{Body, Node, Role, State},
     table::Table,
 };
-use crate::model::{AgentIdentity, Breadcrumb, FinishedSpan, Gathered, Span};
+use crate::model::{AgentIdentity, Breadcrumb, ErrorInfo, FinishedSpan, Gathered, Span};
 
 /// Most failures above one that it is compared with.
 const MAX_COMPARED: usize = 32;
@@ -37,19 +37,13 @@ pub(crate) struct Release {
 pub(crate) struct Part {
     pub(super) trace_id: TraceId,
     pub(super) sampled: Option<bool>,
-    pub(super) content: Content,
+    /// Those in [`State::Ended`] are released, the others are around them.
+    pub(super) nodes: Vec<Node>,
+    pub(super) crumbs: Vec<Arc<Breadcrumb>>,
     pub(super) root: Option<SpanId>,
     pub(super) segment: Option<Arc<FinishedSpan>>,
     pub(super) spans: usize,
     pub(super) bytes: usize,
-}
-
-#[derive(Debug)]
-pub(super) enum Content {
-    /// Spans yet to be seen together: those in [`State::Ended`] are released, the others are around them.
-    Raw { nodes: Vec<Node>, crumbs: Vec<Arc<Breadcrumb>> },
-    /// Seen already.
-    Ready(Vec<FinishedSpan>),
 }
 
 impl Part {
@@ -65,15 +59,10 @@ impl Part {
 
     /// Finds out what there is to know.
     pub(crate) fn release(self) -> Release {
-        let mut spans = match self.content {
-            Content::Ready(spans) => spans,
-            Content::Raw { nodes, crumbs } => {
-                let mut table = Table::of(nodes);
-                let ended = |at: &usize| table.nodes[*at].state == State::Ended && table.nodes[*at].is_kept;
-                let places: Vec<usize> = (0..table.nodes.len()).filter(ended).collect();
-                finish(&mut table, &places, &crumbs)
-            }
-        };
+        let mut table = Table::of(self.nodes);
+        let ended = |at: &usize| table.nodes[*at].state == State::Ended && table.nodes[*at].is_kept;
+        let places: Vec<usize> = (0..table.nodes.len()).filter(ended).collect();
+        let mut spans = finish(&mut table, &places, &self.crumbs);
         spans.sort_by_key(|span| (Some(span.span.id) != self.root, span.span.start));
         let has_root = self.root.is_some() && spans.first().is_some_and(|span| Some(span.span.id) == self.root);
         Release {
@@ -96,7 +85,7 @@ struct Around {
 }
 
 /// Takes the spans at these places out of the table.
-pub(super) fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcrumb>]) -> Vec<FinishedSpan> {
+fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcrumb>]) -> Vec<FinishedSpan> {
     adopt_errors(table, places);
     let reports = reporting(table, places);
     let seen = &*table;
@@ -144,31 +133,34 @@ fn finished(table: &mut Table, at: usize, around: Around, crumbs: &[Arc<Breadcru
 
 /// A step's failure is its generation's when that ended with it: the last step failed and the generation tells of no error.
 fn adopt_errors(table: &mut Table, places: &[usize]) {
-    let nodes = &table.nodes;
-    let mut adopted = Vec::new();
-    for place in places.iter().filter(|place| nodes[**place].error().is_none()) {
-        let mut last: Option<usize> = None;
-        table.walk(*place, (), |at, ()| {
-            if nodes[at].is_kept {
-                return None;
-            }
-            let rank = |at: usize| (nodes[at].start, nodes[at].end, at);
-            let is_call = matches!(nodes[at].role, Role::Step | Role::Inference);
-            if is_call && last.is_none_or(|last| rank(at) > rank(last)) {
-                last = Some(at);
-            }
-            Some(())
-        });
-        if let Some(Body::Model(facts)) = last.map(|last| &nodes[last].body)
-            && facts.error.is_some()
-        {
-            adopted.push((*place, facts.error.clone()));
-        }
-    }
+    let without_error = places.iter().filter(|place| table.nodes[**place].error().is_none());
+    let adopted: Vec<_> =
+        without_error.filter_map(|place| Some((*place, last_call_error(table, *place)?.clone()))).collect();
     for (place, error) in adopted {
         if let Body::Whole(span) = &mut table.nodes[place].body {
-            span.error = error;
+            span.error = Some(Box::new(error));
         }
+    }
+}
+
+/// How the last call of a model right below a span failed, by what is not sent of it.
+pub(super) fn last_call_error(table: &Table, place: usize) -> Option<&ErrorInfo> {
+    let nodes = &table.nodes;
+    let mut last: Option<usize> = None;
+    table.walk(place, (), |at, ()| {
+        if nodes[at].is_kept {
+            return None;
+        }
+        let rank = |at: usize| (nodes[at].start, nodes[at].end, at);
+        let is_call = matches!(nodes[at].role, Role::Step | Role::Inference);
+        if is_call && last.is_none_or(|last| rank(at) > rank(last)) {
+            last = Some(at);
+        }
+        Some(())
+    });
+    match last.map(|last| &nodes[last].body) {
+        Some(Body::Model(facts)) => facts.error.as_deref(),
+        _ => None,
     }
 }
 

@@ -92,3 +92,15 @@ fn in_a_stream_a_parent_does_not_repeat_what_its_child_has_reported() {
     ]);
     assert_eq!(reporting(&bench.spans()), [3]);
 }
+
+#[test]
+fn in_a_stream_the_failure_of_the_last_step_is_reported_once_too() {
+    let mut bench = Bench::stream();
+    let step = Span { attributes: ModelStepAttributes::default().into(), ..span(3, 2, ModelStep) };
+    bench.nest(&[
+        &failed(span(1, 0, AgentRun), "overloaded"),
+        &span(2, 1, ModelGeneration),
+        &failed(step, "overloaded"),
+    ]);
+    assert_eq!(reporting(&bench.spans()), [2]);
+}

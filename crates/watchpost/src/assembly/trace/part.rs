@@ -4,8 +4,9 @@ use std::{mem, sync::Arc, time::Instant};
 
 use super::{Root, Run, Trace};
 use crate::assembly::{
+    failure::Failure,
     node::{Body, Node, Role, State},
-    release::{Content, Part, finish, segment},
+    release::{Part, last_call_error, segment},
 };
 
 impl Trace {
@@ -22,22 +23,59 @@ impl Trace {
 
     fn release_one(&mut self, run: usize, at: usize) -> Part {
         self.note_segment(run);
-        let segment = self.runs[run].segment.clone();
-        let left = self.table.nodes[at].left_over();
-        let may_fail = self.table.nodes[at].error().is_some() || self.table.nodes[at].role == Role::Generation;
-        let crumbs: Vec<_> = self.crumbs.iter().filter(|_| may_fail).cloned().collect();
-        let spans = finish(&mut self.table, &[at], &crumbs);
-        let bytes = self.settle(run, at, left).bytes;
+        let mut nodes = Vec::new();
+        self.lend_below(at, &mut nodes);
+        nodes.extend(
+            self.table.above(at).filter(|above| *above != at).map(|above| self.table.nodes[above].clone_bare()),
+        );
+        let mut left = self.table.nodes[at].left_over();
+        if left.role == Role::Generation && left.failure.is_none() {
+            // It reports the failure of its last step, which nothing above it needs to repeat.
+            left.failure = last_call_error(&self.table, at).map(|error| Arc::new(Failure::of(error)));
+        }
+        let released = self.settle(run, at, left);
+        let (id, bytes) = (released.id, released.bytes);
+        let may_fail = released.error().is_some() || released.role == Role::Generation;
+        nodes.push(released);
         let is_root = self.runs[run].root == Root::Ended(at as u32);
-        let id = self.table.nodes[at].id;
         Part {
             trace_id: self.id,
             sampled: self.sampled,
-            spans: spans.len(),
-            content: Content::Ready(spans),
+            spans: 1,
+            nodes,
+            crumbs: self.crumbs.iter().filter(|_| may_fail).cloned().collect(),
             root: is_root.then_some(id),
-            segment: segment.filter(|_| !is_root),
+            segment: self.runs[run].segment.clone().filter(|_| !is_root),
             bytes,
+        }
+    }
+
+    /// What a span that is released alone needs of those below it: a generation everything, an agent's run all but the pieces of
+    /// answers, any other only how they failed, if it failed itself.
+    fn lend_below(&mut self, at: usize, nodes: &mut Vec<Node>) {
+        let role = self.table.nodes[at].role;
+        let gathers = matches!(role, Role::Agent | Role::Generation);
+        if !gathers && self.table.nodes[at].error().is_none() {
+            return;
+        }
+        let mut below = Vec::new();
+        self.table.walk(at, (), |place, ()| {
+            below.push(place);
+            Some(())
+        });
+        for place in below.into_iter().filter(|place| *place != at) {
+            let node = &self.table.nodes[place];
+            let is_chunk = node.role == Role::Chunk;
+            if is_chunk && !node.has_child && role != Role::Generation {
+                continue;
+            }
+            nodes.push(if is_chunk && role == Role::Generation && node.state == State::Ended {
+                self.lend(place)
+            } else if gathers {
+                node.clone_facts()
+            } else {
+                node.clone_bare()
+            });
         }
     }
 
@@ -132,8 +170,7 @@ impl Trace {
             self.lend_ways_up(run, &mut nodes);
         }
         let crumbs = self.crumbs.iter().cloned().collect();
-        let content = Content::Raw { nodes, crumbs };
-        Some(Part { trace_id: self.id, sampled: self.sampled, content, root, segment, spans, bytes })
+        Some(Part { trace_id: self.id, sampled: self.sampled, nodes, crumbs, root, segment, spans, bytes })
     }
 
     /// A span that is not sent, with what the others need of it. A piece of an answer is needed once.

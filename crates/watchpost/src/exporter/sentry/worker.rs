@@ -38,7 +38,7 @@ pub(super) struct Shared {
     /// Calls those who wait for a flush or for room.
     progress: Condvar,
     waiters: AtomicUsize,
-    /// Somebody waits for everything to be sent: the thread no longer waits for room itself.
+    /// The end has come: the thread no longer waits for room.
     is_hurried: AtomicBool,
 }
 
