@@ -6,6 +6,7 @@ mod beyond_seed;
 mod beyond_seed_004;
 mod failures;
 mod golden;
+mod golden_ai;
 mod ids;
 mod limits;
 mod seed_000;
