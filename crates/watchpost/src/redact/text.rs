@@ -97,6 +97,7 @@ impl<'a> Iterator for Findings<'a> {
             let at = next_telling_byte(bytes, self.next)?;
             self.next = at + 1;
             let finding = match bytes[at] {
+                b':' if follows_common_key(bytes, at) => None,
                 b':' => url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs)),
                 b'=' => pair::value(text, at, runs),
                 b'-' => token::vendor_token(bytes, at, runs)
@@ -112,6 +113,14 @@ impl<'a> Iterator for Findings<'a> {
             }
         }
     }
+}
+
+/// Whether the colon at `at` stands behind one of the quoted keys that most of an agent's content has: no secret's, and no
+/// need to look closer.
+fn follows_common_key(bytes: &[u8], at: usize) -> bool {
+    const COMMON: [&[u8]; 6] = [b"\"role\"", b"\"content\"", b"\"type\"", b"\"text\"", b"\"id\"", b"\"name\""];
+    let key = &bytes[..at];
+    key.ends_with(b"\"") && bytes.get(at + 1) != Some(&b'/') && COMMON.iter().any(|common| key.ends_with(common))
 }
 
 /// Where the next byte stands that can be part of a secret's beginning.
