@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 with keep-alive and `Content-Length`, as much of RFC 9112 as the senders use.
+//! One connection: HTTP/1.1 with keep-alive, `Content-Length` or chunks, as much of RFC 9112 as the senders use.
 //! A request is answered only after its envelope is counted, so an answer means "everything is here".
 
 use std::{
@@ -18,13 +18,15 @@ pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
     let mut chunk = vec![0; CHUNK];
     loop {
         while let Some(head) = Head::parse(&bytes) {
-            let end = head.length + head.body;
+            let chunked = if head.chunked {
+                let Some(body) = read_chunks(&bytes[head.length..]) else { break };
+                Some(body)
+            } else {
+                None
+            };
+            let end = head.length + chunked.as_ref().map_or(head.body, |(_, length)| *length);
             if bytes.len() < end {
                 break;
-            }
-            if head.chunked {
-                let _ = connection.write_all(&answer("411 Length Required", b""));
-                return;
             }
             let response = match head.get.as_deref() {
                 Some("/stats") => answer("200 OK", tally.stats().to_json().as_bytes()),
@@ -32,7 +34,8 @@ pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
                     answer("200 OK", &path.strip_prefix("/sample/").map_or(Vec::new(), |ty| tally.sample(ty)))
                 }
                 None => {
-                    tally.count(&bytes[..end], &bytes[head.length..end], head.encoding);
+                    let body = chunked.as_ref().map_or(&bytes[head.length..end], |(body, _)| body);
+                    tally.count(&bytes[..end], body, head.encoding);
                     answer("200 OK", b"{}")
                 }
             };
@@ -45,6 +48,25 @@ pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
             Ok(0) | Err(_) => return,
             Ok(read) => bytes.extend_from_slice(&chunk[..read]),
         }
+    }
+}
+
+/// A body in chunks and its length on the wire; `None` until its last chunk is there.
+fn read_chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let line = memchr::memmem::find(&bytes[at..], b"\r\n")?;
+        let size = std::str::from_utf8(&bytes[at..at + line]).ok()?.split(';').next()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        let start = at + line + 2;
+        let chunk = bytes.get(start..start.checked_add(size)?)?;
+        // Each chunk ends with an empty line, the last one too.
+        at = start + size + 2;
+        bytes.get(..at)?;
+        if size == 0 {
+            return Some((body, at));
+        }
+        body.extend_from_slice(chunk);
     }
 }
 
@@ -107,5 +129,14 @@ mod tests {
             Some(Head { length: head.len(), body: 12, encoding: Encoding::Gzip, ..Head::default() })
         );
         assert_eq!(Head::parse(&head[..head.len() - 1]), None);
+    }
+
+    #[test]
+    fn chunks_are_joined_once_the_last_one_is_there() {
+        let wire = b"4\r\nabcd\r\n2;x=y\r\nef\r\n0\r\n\r\nGET";
+        assert_eq!(read_chunks(wire), Some((b"abcdef".to_vec(), wire.len() - 3)));
+        for length in 0..wire.len() - 3 {
+            assert_eq!(read_chunks(&wire[..length]), None, "{length}");
+        }
     }
 }
