@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::{
-    io::Write as _,
-    net::{Ipv4Addr, SocketAddr},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Command, Output, Stdio},
 };
 
@@ -55,6 +55,17 @@ impl Place {
         let store = self.receiver.store();
         let traces = store.traces(Page::default()).unwrap().traces;
         traces.iter().map(|trace| store.trace(trace.trace_id).unwrap().unwrap()).collect()
+    }
+
+    /// A page of the receiver's.
+    fn page(&self, path: &str) -> String {
+        let address = self.receiver.addr();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer
     }
 
     /// Everything that arrived, as text.
@@ -118,6 +129,22 @@ fn a_recorded_run_becomes_its_trace_in_every_span_mode() {
             ],
             "{mode}"
         );
+    }
+}
+
+#[test]
+fn an_imported_trace_is_listed_and_drawn_on_the_receivers_pages() {
+    for mode in ["transaction", "hybrid", "stream"] {
+        let place = Place::new();
+        let output = run(place.import_to_receiver().args(["--span-mode", mode, TOOL_FAILS]), "");
+        assert_eq!(output.status.code(), Some(0), "{mode}: {}", said(&output));
+        let list = place.page("/traces");
+        let trace = "/traces/673d395829ef74d582d39a586b4e939a";
+        assert!(list.contains("invoke_agent Fail Tool Agent") && list.contains(trace), "{mode}: {list}");
+        let page = place.page(trace);
+        for shown in ["invoke_agent Fail Tool Agent", "chat mock-gpt-1", "execute_tool broken_tool", "tool exploded"] {
+            assert!(page.contains(shown), "{mode}: {shown} is not on the page: {page}");
+        }
     }
 }
 
