@@ -19,6 +19,9 @@ const NESTED_AGENT: &str = concat!(
 const TOOL_FAILS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../watchpost/tests/fixtures/mastra/live-core-1.71.0/tool-fails/events.jsonl");
 
+type Arguments = &'static [&'static str];
+type Variables = &'static [(&'static str, &'static str)];
+
 /// A folder of its own, away from any configuration of the machine's.
 struct Place {
     folder: tempfile::TempDir,
@@ -211,7 +214,7 @@ fn nobody_listening_is_told_and_is_no_success() {
 
 #[test]
 fn the_origin_is_mastras_unless_told_otherwise_by_flag_then_environment_then_file() {
-    let cases: [(&str, &[&str], &[(&str, &str)], &str); 4] = [
+    let cases: [(&str, Arguments, Variables, &str); 4] = [
         ("", &[], &[], "auto.ai.mastra"),
         ("auto.ai.file", &[], &[], "auto.ai.file"),
         ("auto.ai.file", &[], &[("WATCHPOST_ORIGIN", "auto.ai.variable")], "auto.ai.variable"),
@@ -238,7 +241,7 @@ fn the_origin_is_mastras_unless_told_otherwise_by_flag_then_environment_then_fil
 fn the_span_mode_is_the_flags_before_the_environments_before_the_files() {
     let toml = "[exporters.sentry]\nspan_mode = \"stream\"\n";
     // A stream has no transaction.
-    let cases: [(&[&str], &[(&str, &str)], bool); 3] = [
+    let cases: [(Arguments, Variables, bool); 3] = [
         (&[], &[], false),
         (&[], &[("WATCHPOST_SPAN_MODE", "transaction")], true),
         (&["--span-mode", "stream"], &[("WATCHPOST_SPAN_MODE", "transaction")], false),

@@ -14,7 +14,7 @@ pub(super) fn check(run: &str, forest: &Forest, spans: &[Sent], capture: &Captur
     for failure in forest.failures() {
         let trace = |event: &Value| event["contexts"]["trace"].clone();
         let is_its = |event: &&Value| trace(event)["span_id"] == failure.id();
-        match events.iter().position(|event| is_its(&event)) {
+        match events.iter().position(is_its) {
             Some(at) => check_event(run, failure, events.swap_remove(at), spans, findings),
             None => findings.add_at("a failure without an issue", format!("{run}: {}", failure.title())),
         }
