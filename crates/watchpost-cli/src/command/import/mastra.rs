@@ -45,7 +45,8 @@ impl Target for Mastra {
     }
 
     fn unfinished(&self) -> Option<u64> {
-        Some(self.exporter.stats().open_spans)
+        let stats = self.exporter.stats();
+        Some(stats.open_spans + stats.aborted + stats.deadline_exceeded)
     }
 
     fn shutdown(&self, timeout: Duration) -> Outcome {

@@ -39,7 +39,7 @@ trait Target {
     /// Waits until an event can be taken without losing another.
     fn wait_for_room(&self, timeout: Duration) -> bool;
     fn export(&self, event: Self::Event);
-    /// How many spans are still open; `None` where there are none.
+    /// How many spans were not seen to end; `None` where nothing starts and ends.
     fn unfinished(&self) -> Option<u64>;
     fn shutdown(&self, timeout: Duration) -> Outcome;
 }

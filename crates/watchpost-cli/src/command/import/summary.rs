@@ -17,7 +17,8 @@ pub(super) struct Summary {
     pub(super) held: u64,
     pub(super) dropped: u64,
     pub(super) unsampled: u64,
-    /// Spans that the file starts and never ends; `None` where nothing starts and ends.
+    /// Spans that were sent before their end was read, because it never came or too many were open; `None` where nothing
+    /// starts and ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unfinished: Option<u64>,
 }
@@ -47,7 +48,7 @@ impl Summary {
         }
         writeln!(out, "{} lines: {} exported, {} skipped", self.lines, self.exported, self.skipped)?;
         if let Some(unfinished @ 1..) = self.unfinished {
-            writeln!(out, "{unfinished} spans never end in it: they are sent as they stand")?;
+            writeln!(out, "spans without an end, sent as they stand: {unfinished}")?;
         }
         writeln!(out, "{} items sent, {} not delivered, {} dropped", self.sent, self.held, self.dropped)?;
         for reason in DropReason::ALL {
