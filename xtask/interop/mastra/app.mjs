@@ -64,7 +64,9 @@ const travel = agent(
   scripted("travel-model", [answer("", { calls: [call("call_guide", "agent-guide", { prompt: "Weather in Linz?" })] }), answer("Go to Linz.")]),
   { agents: { guide } },
 );
-const clerk = agent("clerk", "Clerk", "Count.", scripted("clerk-model", [answer("Four.")]));
+// Its input goes through a processor.
+const trim = { id: "trim", processInput: async ({ messages }) => messages };
+const clerk = agent("clerk", "Clerk", "Count.", scripted("clerk-model", [answer("Four.")]), { inputProcessors: [trim] });
 // Its model fails.
 const broken = agent("broken", "Broken", "Fail.", scripted("broken-model", [fail("the model is overloaded")]));
 
@@ -90,6 +92,9 @@ const order = createWorkflow({ id: "order", inputSchema: shape, outputSchema: sh
     [async () => true, step("yes", async ({ inputData }) => inputData)],
     [async () => false, step("no", async ({ inputData }) => inputData)],
   ])
+  .map(async ({ inputData }) => inputData.yes)
+  .sleep(5)
+  .dountil(step("again", async ({ inputData }) => ({ text: `${inputData.text}!` })), async ({ inputData }) => inputData.text.endsWith("!!"))
   .commit();
 const refund = createWorkflow({ id: "refund", inputSchema: shape, outputSchema: shape })
   .then(

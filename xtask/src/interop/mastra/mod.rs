@@ -45,6 +45,9 @@ const TYPES: &[&str] = &[
     "workflow_parallel",
     "workflow_conditional",
     "workflow_conditional_eval",
+    "workflow_loop",
+    "workflow_sleep",
+    "processor_run",
 ];
 
 pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failure> {
