@@ -27,6 +27,12 @@ impl Failure {
         }
     }
 
+    /// About how many bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.causes.iter().chain(&self.ty).chain(&self.stack).chain(Some(&self.message));
+        size_of::<Self>() + texts.map(|text| text.len() + size_of::<String>()).sum::<usize>()
+    }
+
     /// Whether a span that failed so only repeats what `below`, a span below it, failed of.
     pub(super) fn repeats(&self, below: &Self) -> bool {
         if self.message == below.message && (!self.message.is_empty() || self.ty == below.ty) {

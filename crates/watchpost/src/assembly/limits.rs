@@ -26,8 +26,10 @@ pub(crate) struct Limits {
     pub(crate) memory: Duration,
     /// how many of them,
     pub(crate) remembered_traces: usize,
-    /// and how many of their spans.
+    /// how many of their spans,
     pub(crate) remembered_spans: usize,
+    /// and how many bytes of these.
+    pub(crate) remembered_bytes: usize,
 }
 
 impl Default for Limits {
@@ -42,8 +44,9 @@ impl Default for Limits {
             held_bytes: 4 * MIB,
             memory: Duration::from_secs(60),
             remembered_traces: 4_096,
-            // About 4 MiB.
             remembered_spans: 32_768,
+            // All spans of the usual size, some with a long stack.
+            remembered_bytes: 16 * MIB,
         }
     }
 }

@@ -167,6 +167,25 @@ impl Node {
         left
     }
 
+    /// A tool that was released while the generation that called it goes on: its call is that one's to tell of.
+    pub(super) fn keep_call_of(&mut self, tool: &Self) {
+        if let Some(mut call) = tool.tool_call() {
+            call.arguments = call.arguments.filter(is_short);
+            self.body = Body::Tool(Box::new(call));
+            self.weigh();
+        }
+    }
+
+    /// Leaves what a span is found by and counted with, not what it said.
+    pub(super) fn forget_content(&mut self) {
+        match &mut self.body {
+            Body::Model(facts) => (facts.output, facts.error) = (None, None),
+            Body::Tool(_) => self.body = Body::Bare,
+            _ => return,
+        }
+        self.weigh();
+    }
+
     /// It without the content that is sent.
     pub(super) fn clone_facts(&self) -> Self {
         let body = match &self.body {
@@ -261,6 +280,7 @@ impl Node {
 
     fn weigh(&mut self) {
         self.bytes = NODE_BYTES
+            + self.failure.as_ref().map_or(0, |failure| failure.bytes())
             + match &self.body {
                 Body::Bare => 0,
                 Body::Whole(span) => super::size::span_bytes(span),

@@ -52,6 +52,7 @@ impl Memory {
         self.order.push_back((now, self.number, trace));
         while self.tombs.len() > limits.remembered_traces
             || self.spans > limits.remembered_spans
+            || self.bytes > limits.remembered_bytes
             || self.order.len() > 2 * limits.remembered_traces
         {
             self.forget_oldest();

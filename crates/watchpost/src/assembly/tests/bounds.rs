@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::support::*;
 use crate::{
     assembly::{Limits, ReleaseWhen},
-    model::{Payload, SpanCompletion, SpanType::*},
+    model::{Payload, Span, SpanCompletion, SpanType::*},
 };
 
 #[test]
@@ -171,4 +171,30 @@ fn a_trace_in_which_run_follows_run_forgets_the_old_ones() {
     assert!(most < 8 << 20, "{most}");
     bench.finish();
     assert_eq!((bench.spans().len(), bench.assembler.counts().aborted), (2 * 29_999 - 1, 0));
+}
+
+#[test]
+fn what_is_remembered_of_released_traces_is_bounded_whatever_they_said() {
+    let mut bench = Bench::new();
+    let before = bench.assembler.bytes();
+    for number in 0..200 {
+        let trace_id = trace(number + 1);
+        let answer = format!(r#"{{"text":"{}"}}"#, "x".repeat(15_000));
+        let agent = Span { trace_id, ..span(1, 0, AgentRun) };
+        let generation = Span { trace_id, output: json(&answer), ..span(2, 1, ModelGeneration) };
+        bench.nest(&[&agent, &generation]);
+    }
+    assert!(bench.assembler.bytes() - before < 200 * 2_000, "{}", bench.assembler.bytes());
+}
+
+#[test]
+fn long_stacks_of_released_spans_are_forgotten_by_their_bytes() {
+    let limits = Limits { remembered_bytes: 1 << 20, ..Limits::default() };
+    let mut bench = Bench::with(limits, ReleaseWhen::TraceComplete);
+    for number in 0..100 {
+        let mut agent = failed(span(1, 0, AgentRun), &"long ".repeat(10_000));
+        agent.trace_id = trace(number + 1);
+        bench.nest(&[&agent]);
+    }
+    assert!(bench.assembler.bytes() < 2 << 20, "{}", bench.assembler.bytes());
 }

@@ -1,7 +1,9 @@
 //! Stream mode: each span as it ends, with what is known by then.
 
 use super::support::*;
-use crate::model::{ModelGenerationAttributes, ModelStepAttributes, Span, SpanAttributes, SpanType::*, UsageStats};
+use crate::model::{
+    ModelGenerationAttributes, ModelStepAttributes, Span, SpanAttributes, SpanType::*, ToolCallAttributes, UsageStats,
+};
 
 #[test]
 fn each_span_is_released_as_it_ends_with_its_parent_and_its_segment() {
@@ -45,4 +47,21 @@ fn what_was_released_still_counts_for_the_agent() {
     let gathered = &of(&spans, 1).gathered;
     assert_eq!(gathered.usage, Some(UsageStats::new(5, 2)));
     assert_eq!((gathered.request_model.as_deref(), gathered.text.as_deref()), (Some("m"), Some("hi")));
+}
+
+#[test]
+fn a_generation_tells_of_the_tools_that_were_released_before_it() {
+    let mut bench = Bench::stream();
+    let tool = |number, parent, ty, id: &str| {
+        let attributes = ToolCallAttributes { tool_call_id: Some(id.to_owned()), ..ToolCallAttributes::default() };
+        let attributes = SpanAttributes::ToolCall(Box::new(attributes));
+        Span { attributes, entity_name: Some(id.to_owned()), input: json(r#"{"a":1}"#), ..span(number, parent, ty) }
+    };
+    let (generation, step) = (span(2, 1, ModelGeneration), span(3, 2, ModelStep));
+    let (tool, mcp) = (tool(4, 3, ToolCall, "c1"), tool(5, 3, McpToolCall, "c2"));
+    bench.nest(&[&span(1, 0, AgentRun), &generation, &step, &tool, &mcp]);
+    let spans = bench.spans();
+    let calls = &of(&spans, 2).gathered.tool_calls;
+    let told: Vec<_> = calls.iter().map(|call| (call.id.as_deref().unwrap(), call.arguments.is_some())).collect();
+    assert_eq!(told, [("c1", true), ("c2", true)]);
 }

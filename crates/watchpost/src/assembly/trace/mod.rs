@@ -127,7 +127,8 @@ impl Trace {
     /// What is to be remembered of the trace, whose spans were all released.
     pub(in crate::assembly) fn entomb(self) -> Tomb {
         let segment = self.runs.iter().find_map(|run| run.segment.clone());
-        let nodes = self.table.nodes.into_iter().filter(Tomb::keeps).collect();
+        let mut nodes: Vec<Node> = self.table.nodes.into_iter().filter(Tomb::keeps).collect();
+        nodes.iter_mut().for_each(Node::forget_content);
         Tomb { nodes, sampled: self.sampled, segment }
     }
 

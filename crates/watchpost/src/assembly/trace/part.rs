@@ -28,7 +28,7 @@ impl Trace {
         nodes.extend(
             self.table.above(at).filter(|above| *above != at).map(|above| self.table.nodes[above].clone_bare()),
         );
-        let mut left = self.table.nodes[at].left_over();
+        let mut left = self.left_of(at);
         if left.role == Role::Generation && left.failure.is_none() {
             // It reports the failure of its last step, which nothing above it needs to repeat.
             left.failure = last_call_error(&self.table, at).map(|error| Arc::new(Failure::of(error)));
@@ -69,7 +69,13 @@ impl Trace {
             if is_chunk && !node.has_child && role != Role::Generation {
                 continue;
             }
-            nodes.push(if is_chunk && role == Role::Generation && node.state == State::Ended {
+            let is_told = role == Role::Generation
+                && match node.role {
+                    Role::Chunk => node.state == State::Ended,
+                    Role::Tool => node.state == State::Released,
+                    _ => false,
+                };
+            nodes.push(if is_told {
                 self.lend(place)
             } else if gathers {
                 node.clone_facts()
@@ -156,7 +162,7 @@ impl Trace {
             let node = &self.table.nodes[at];
             nodes.push(match node.state {
                 State::Ended if node.is_kept => {
-                    let left = node.left_over();
+                    let left = self.left_of(at);
                     let released = self.settle(run, at, left);
                     bytes += released.bytes;
                     released
@@ -173,10 +179,30 @@ impl Trace {
         Some(Part { trace_id: self.id, sampled: self.sampled, nodes, crumbs, root, segment, spans, bytes })
     }
 
-    /// A span that is not sent, with what the others need of it. A piece of an answer is needed once.
+    /// What the others need of a span once it is released; a generation that goes on, the call of its tool.
+    fn left_of(&self, at: usize) -> Node {
+        let nodes = &self.table.nodes;
+        let mut left = nodes[at].left_over();
+        if left.role == Role::Tool {
+            let tells = |above: &usize| matches!(nodes[*above].role, Role::Tool | Role::Generation | Role::Agent);
+            let caller = self.table.above(at).find(tells);
+            if caller.is_some_and(|at| nodes[at].role == Role::Generation && nodes[at].state == State::Open) {
+                left.keep_call_of(&nodes[at]);
+            }
+        }
+        left
+    }
+
+    /// A span that is not sent, or was, with what the others need of it. A piece of an answer is needed once, and so is a
+    /// tool's call.
     fn lend(&mut self, at: usize) -> Node {
         let node = &mut self.table.nodes[at];
-        if !matches!(node.body, Body::Chunk(_)) {
+        let is_needed_once = match node.body {
+            Body::Chunk(_) => true,
+            Body::Tool(_) => node.state == State::Released,
+            _ => false,
+        };
+        if !is_needed_once {
             return node.clone_facts();
         }
         let left = node.left_over();
