@@ -156,6 +156,8 @@ impl State {
                     Some(halves) => {
                         self.replace(halves);
                         self.make_room(lane, 0, effects);
+                        // The spans beside a transaction are in a lane of their own now.
+                        self.make_room(Lane::Span, 0, effects);
                     }
                     None => self.drop_parcel(&parcel, DropReason::SendError),
                 }

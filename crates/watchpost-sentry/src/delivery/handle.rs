@@ -162,6 +162,28 @@ impl Delivery {
         has_room
     }
 
+    /// Waits, at most for `timeout`, until a transaction or a span of `bytes` can be handed over without anything being
+    /// dropped for it: for what is large. True if that is so.
+    ///
+    /// Blocks the thread.
+    #[must_use]
+    pub fn wait_for_room_of(&self, bytes: usize, timeout: Duration) -> bool {
+        let shared = self.shared();
+        {
+            let mut guarded = shared.lock();
+            if guarded.state.is_closed() {
+                return false;
+            }
+            if guarded.state.has_room_of(bytes) {
+                return true;
+            }
+            guarded.room_waiters += 1;
+        }
+        let has_room = shared.wait_until(deadline(timeout), |guarded, _| guarded.state.has_room_of(bytes));
+        shared.lock().room_waiters -= 1;
+        has_room
+    }
+
     /// Sends everything accepted before the call and waits until it was sent or dropped, at most for `timeout`. The
     /// figures are those since the start. With `complete`, nothing of before the call is held any more.
     ///

@@ -206,6 +206,14 @@ impl State {
         })
     }
 
+    /// Whether transactions and spans of so many bytes find room without any other being dropped.
+    pub(super) fn has_room_of(&self, bytes: usize) -> bool {
+        [Lane::Transaction, Lane::Span].into_iter().all(|lane| {
+            let (filled, limit) = self.queues.fill(lane);
+            filled + self.open_bytes(lane) + bytes <= limit
+        })
+    }
+
     /// Accounts for an item and makes room for it; false if it was dropped instead.
     fn admit(&mut self, load: &Load, size: usize, now: impl Fn() -> Instant, effects: &mut Effects) -> bool {
         self.ledger.accept(load);

@@ -64,6 +64,24 @@ fn spans_beside_a_limited_transaction_are_sent_alone() {
 }
 
 #[test]
+fn spans_parted_from_a_transaction_that_was_too_large_keep_to_their_lanes_bound() {
+    let mut world = World::new([4_000; Lane::COUNT], 2);
+    world.hybrid(400);
+    while world.state.spans.footprint() < 3_000 {
+        world.span(1, 1_000, false);
+    }
+    world.answer(0, status(413));
+    let (bytes, limit) = world.state.queues.fill(Lane::Span);
+    assert!(bytes + world.state.open_bytes(Lane::Span) <= limit);
+    world.flush();
+    while !world.under_way.is_empty() {
+        world.answer_all(ok);
+    }
+    let spans = *world.outcome().tally(Category::Span);
+    assert_eq!((spans.accepted, spans.held), (spans.sent + spans.dropped(), 0));
+}
+
+#[test]
 fn a_429_drops_its_item_without_a_report_and_stops_everything_for_a_minute() {
     let mut world = World::roomy();
     world.single(Lane::Error, 10);
