@@ -67,9 +67,7 @@ fn spans_beside_a_limited_transaction_are_sent_alone() {
 fn spans_parted_from_a_transaction_that_was_too_large_keep_to_their_lanes_bound() {
     let mut world = World::new([4_000; Lane::COUNT], 2);
     world.hybrid(400);
-    while world.state.spans.footprint() < 3_000 {
-        world.span(1, 1_000, false);
-    }
+    (0..3).for_each(|_| world.span(1, 1_000, false));
     world.answer(0, status(413));
     let (bytes, limit) = world.state.queues.fill(Lane::Span);
     assert!(bytes + world.state.open_bytes(Lane::Span) <= limit);
