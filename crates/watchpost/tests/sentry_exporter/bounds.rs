@@ -143,3 +143,22 @@ fn many_threads_share_an_exporter() {
     assert!(outcome.complete && outcome.dropped() == 0, "{outcome}");
     assert_eq!((sink.spans().len(), exporter.stats().events), (4000, 400 * 62));
 }
+
+/// The delivery holds 6 MiB of a kind: neither one span nor several of one trace may be more, or push each other out.
+#[test]
+fn spans_larger_than_the_deliverys_buffer_arrive_cut_and_not_at_all_dropped() {
+    for mode in [SpanMode::Stream, SpanMode::Hybrid, SpanMode::Transaction] {
+        let sink = Sink::start();
+        let exporter = sink.with_mode(mode);
+        let text = |bytes: usize| Some(Payload::text("x".repeat(bytes)));
+        let large = |number, bytes| Span { output: text(bytes), ..span(number, 1, SpanType::ToolCall) };
+        nest(
+            &exporter,
+            &[span(1, 0, SpanType::AgentRun), large(2, 7_000_000), large(3, 4_500_000), large(4, 2_000_000)],
+        );
+        let outcome = exporter.shutdown_within(PATIENCE);
+        assert!(outcome.complete && outcome.dropped() == 0, "{outcome}");
+        assert_eq!(sink.spans().len(), 4, "{mode:?}");
+        assert!(exporter.stats().cut_spans > 0);
+    }
+}

@@ -23,7 +23,10 @@ use crate::{
     assembly::{Part, Release},
     mapping::{
         Sampling,
-        ai::{self, AiSettings, Segment, SpanMode, pack::pack},
+        ai::{
+            self, AiSettings, Segment, SpanMode,
+            pack::{Packed, pack},
+        },
     },
     model::{FinishedSpan, SpanLog},
     redact::{Capture, redact_span},
@@ -33,6 +36,9 @@ use crate::{
 const REMEMBERED_RATES: usize = 4_096;
 /// A span that may be larger is measured before it goes among others.
 const LARGE_SPAN: usize = 128 * 1024;
+
+/// Waits until so many bytes find room in the delivery, or need not.
+pub(super) type Room<'a> = dyn Fn(usize) + 'a;
 
 #[derive(Debug)]
 pub(super) struct Pipeline {
@@ -53,10 +59,10 @@ pub(super) struct Rates {
 }
 
 impl Pipeline {
-    pub(super) fn export(&self, part: Part, rates: &mut Rates) {
+    pub(super) fn export(&self, part: Part, rates: &mut Rates, room: &Room<'_>) {
         let spans = part.spans() as u64;
         match catch_unwind(AssertUnwindSafe(|| part.release())) {
-            Ok(release) => self.export_release(release, rates),
+            Ok(release) => self.export_release(release, rates, room),
             Err(_) => self.discard(DiscardReason::InternalSdkError, spans),
         }
     }
@@ -83,7 +89,7 @@ impl Pipeline {
         }
     }
 
-    fn export_release(&self, mut release: Release, rates: &mut Rates) {
+    fn export_release(&self, mut release: Release, rates: &mut Rates, room: &Room<'_>) {
         release.spans.retain_mut(|span| self.prepare(span));
         // Its name goes with every span that is sent without it.
         release.segment = release.segment.take().and_then(|segment| self.redacted(segment));
@@ -101,9 +107,9 @@ impl Pipeline {
             return;
         }
         let sent = catch_unwind(AssertUnwindSafe(|| match self.mode {
-            SpanMode::Stream => self.stream(&release, &context),
-            SpanMode::Hybrid => self.send(&release, &context, |span| ai::is_gen_ai(&span.span.ty)),
-            _ => self.send(&release, &context, |_| false),
+            SpanMode::Stream => self.stream(&release, &context, room),
+            SpanMode::Hybrid => self.send(&release, &context, |span| ai::is_gen_ai(&span.span.ty), room),
+            _ => self.send(&release, &context, |_| false, room),
         }));
         if sent.is_err() {
             self.discard(DiscardReason::InternalSdkError, spans);
@@ -154,7 +160,7 @@ impl Pipeline {
     }
 
     /// Each span on its own.
-    fn stream(&self, release: &Release, context: &DynamicSamplingContext<'_>) {
+    fn stream(&self, release: &Release, context: &DynamicSamplingContext<'_>, room: &Room<'_>) {
         let mut large = Vec::new();
         for span in &release.spans {
             let item = ai::span_v2_in(span, segment(release), &self.settings);
@@ -167,13 +173,18 @@ impl Pipeline {
         }
         if !large.is_empty() {
             let packed = pack(None, Vec::new(), large, &self.settings);
-            self.cut_spans.fetch_add(packed.cut, Ordering::Relaxed);
-            packed.containers.into_iter().for_each(|container| self.delivery.encoded_spans(container, context));
+            self.deliver(packed, context, room);
         }
     }
 
     /// A transaction, with those spans beside it that travel alone.
-    fn send(&self, release: &Release, context: &DynamicSamplingContext<'_>, is_alone: fn(&FinishedSpan) -> bool) {
+    fn send(
+        &self,
+        release: &Release,
+        context: &DynamicSamplingContext<'_>,
+        is_alone: fn(&FinishedSpan) -> bool,
+        room: &Room<'_>,
+    ) {
         let settings = &self.settings;
         // Without the root, the first of the others stands for it.
         let root = if release.has_root { Some(0) } else { release.spans.iter().position(|span| !is_alone(span)) };
@@ -202,12 +213,23 @@ impl Pipeline {
                 }
             }
         }
-        let packed = pack(transaction, Vec::new(), alone, settings);
+        self.deliver(pack(transaction, Vec::new(), alone, settings), context, room);
+    }
+
+    /// Hands over what was packed: what is large only when nothing is dropped for it.
+    fn deliver(&self, packed: Packed, context: &DynamicSamplingContext<'_>, room: &Room<'_>) {
         self.cut_spans.fetch_add(packed.cut, Ordering::Relaxed);
+        let wait = |bytes: usize| {
+            if bytes > LARGE_SPAN {
+                room(bytes + LARGE_SPAN / 2);
+            }
+        };
         for transaction in packed.transactions {
+            wait(transaction.json.len() + transaction.streamed.bytes());
             self.delivery.encoded_transaction(transaction, Some(context));
         }
         for container in packed.containers {
+            wait(container.bytes());
             self.delivery.encoded_spans(container, context);
         }
     }

@@ -205,7 +205,7 @@ impl Shared {
             self.wait_for_delivery();
             // Every step that runs foreign code has its own guard; this one is for ours.
             let done = catch_unwind(AssertUnwindSafe(|| match item {
-                Item::Part(part) => self.pipeline.export(part, &mut rates),
+                Item::Part(part) => self.pipeline.export(part, &mut rates, &|bytes| self.wait_for_delivery_of(bytes)),
                 Item::Log(log) => self.pipeline.log(log),
             }));
             if done.is_err() && self.log_level <= LogLevel::Error {
@@ -233,6 +233,16 @@ impl Shared {
     /// As long as the queue has room, the delivery is not made to drop anything.
     fn wait_for_delivery(&self) {
         while !self.is_hurried.load(Ordering::SeqCst) && !self.pipeline.delivery.wait_for_room(ROOM_SLICE) {
+            let state = self.lock();
+            if !state.has_room() || matches!(state.thread, Thread::Stopping(_)) {
+                return;
+            }
+        }
+    }
+
+    /// The same for one large item: it is not to push out what comes of the same trace.
+    fn wait_for_delivery_of(&self, bytes: usize) {
+        while !self.is_hurried.load(Ordering::SeqCst) && !self.pipeline.delivery.wait_for_room_of(bytes, ROOM_SLICE) {
             let state = self.lock();
             if !state.has_room() || matches!(state.thread, Thread::Stopping(_)) {
                 return;

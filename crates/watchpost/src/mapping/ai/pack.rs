@@ -1,6 +1,6 @@
 //! From a release's items to what is sent: transactions and containers whose size is known before they leave. What is too
 //! much for one is split; only a span that is too large by itself loses content (`cut.rs`). No span is ever left out.
-//! Sources: Relay's limits (1 MiB a transaction, 800 KiB its spans), Sentry's span protocol (1000 spans, 10 MiB a container).
+//! Sources: Relay's limits (1 MiB a transaction, 800 KiB its spans), Sentry's span protocol (1000 spans, about 5 MB a container).
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -22,8 +22,9 @@ const SPANS_BYTES: usize = (800 << 10) - (4 << 10);
 const SPAN_BYTES: usize = 700 << 10;
 /// A span of version 2 beside others, in bytes: what older Relays take. A longer one has a container for itself.
 const SPAN_V2_BYTES: usize = 1 << 20;
-/// A container and a span alone in it, in bytes: Sentry's 10 MiB a segment with something to spare.
-const CONTAINER_BYTES: usize = (10 << 20) - (256 << 10);
+/// A container and a span alone in it, in bytes: the 5 MB at which Sentry's SDKs send one. Together with a transaction it must
+/// find room in the delivery's buffer (6 MiB), or all of it is lost.
+const CONTAINER_BYTES: usize = (5 << 20) - (128 << 10);
 
 /// What is sent of a release.
 #[derive(Debug, Default)]

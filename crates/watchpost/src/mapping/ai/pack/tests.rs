@@ -64,7 +64,7 @@ fn ids_of(transaction: &EncodedTransaction) -> Vec<SpanId> {
 }
 
 fn is_within_limits(container: &EncodedSpans) -> bool {
-    container.bytes() < 10 << 20 && container.len() <= 1000
+    container.bytes() < 5 << 20 && container.len() <= 1000
 }
 
 fn root() -> Transaction<'static> {
@@ -183,5 +183,5 @@ fn a_streamed_span_beyond_a_megabyte_has_a_container_for_itself() {
     let packed =
         pack(Some(root()), Vec::new(), vec![span_v2(1, "a"), span_v2(2, &large), span_v2(3, &huge)], &settings);
     assert_eq!((packed.transactions[0].streamed.len(), packed.containers.len(), packed.cut), (1, 2, 1));
-    assert!(packed.containers[0].bytes() > 3 << 20 && packed.containers[1].bytes() < 10 << 20);
+    assert!(packed.containers[0].bytes() > 3 << 20 && packed.containers[1].bytes() < 5 << 20);
 }
