@@ -27,7 +27,8 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
             instructions: Some(text.into()),
             prompt: payload(),
             available_tools: vec![text.to_owned()],
-            other: vec![("x".into(), text.into())],
+            tripwire_abort: payload(),
+            other: vec![("x".into(), text.into()), (text.into(), "x".into())],
             ..AgentRunAttributes::default()
         })),
         _ => SpanAttributes::ModelGeneration(Box::new(ModelGenerationAttributes {
@@ -114,6 +115,8 @@ fn without_content_metadata_sizes_and_counts_stay() {
     let mut span = span_full_of("private words", SpanType::AgentRun);
     span.span.name = "agent run".to_owned();
     span.span.metadata.push(("deep".into(), Payload::from(json!({"a": "private words"}))));
+    span.span.attributes.insert("deep", Payload::from(json!({"a": "private words"})));
+    span.span.attributes.insert("long", Payload::text("private words".repeat(20)));
     let bytes = span.span.input.as_ref().unwrap().len() as u64;
     redact_span(&mut span, Capture::NONE);
     assert_eq!(span.withheld, Withheld { input_bytes: Some(bytes), output_bytes: Some(bytes), messages: Some(1) });
@@ -123,7 +126,9 @@ fn without_content_metadata_sizes_and_counts_stay() {
         (&None, &None, &None, &None)
     );
     let run = inner.attributes.agent_run().unwrap();
-    assert_eq!((&run.instructions, &run.prompt), (&None, &None));
+    assert_eq!((&run.instructions, &run.prompt, &run.tripwire_abort), (&None, &None, &None));
+    let others: Vec<_> = run.other.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(others, ["x", "private words"], "not what is long or an object");
     assert_eq!((run.available_tools.len(), gathered.tool_calls[0].name.as_str()), (1, "private words"));
     let keys: Vec<_> = inner.metadata.iter().map(|(key, _)| &**key).collect();
     assert_eq!(keys, ["private words", "runId"]);

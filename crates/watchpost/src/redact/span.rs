@@ -52,6 +52,12 @@ fn drop_content(finished: &mut FinishedSpan, capture: Capture) {
             withheld.output_bytes = Some(output.len() as u64);
         }
         gathered.text = None;
+        // Why a guardrail stopped a run repeats what it stopped.
+        match &mut span.attributes {
+            SpanAttributes::AgentRun(run) => run.tripwire_abort = None,
+            SpanAttributes::ProcessorRun(run) => run.tripwire_abort = None,
+            _ => {}
+        }
         for crumb in breadcrumbs.iter_mut().filter(|crumb| crumb.output.is_some()) {
             Arc::make_mut(crumb).output = None;
         }
@@ -64,7 +70,11 @@ fn drop_content(finished: &mut FinishedSpan, capture: Capture) {
     }
     if capture == Capture::NONE {
         // Labels stay; anything longer is content of the host's own.
-        span.metadata.retain(|(_, value)| value.len() <= MAX_LABEL && !value.as_str().starts_with(['{', '[']));
+        let is_label = |value: &Payload| value.len() <= MAX_LABEL && !value.as_str().starts_with(['{', '[']);
+        span.metadata.retain(|(_, value)| is_label(value));
+        if let Some(others) = span.attributes.others_mut() {
+            others.retain(|(_, value)| is_label(value));
+        }
     }
 }
 
@@ -146,11 +156,10 @@ fn redact_strings(finished: &mut FinishedSpan) {
         AttributeMut::Texts(texts) => texts.iter_mut().for_each(redact_string),
         AttributeMut::Payload(payload) => redact_member(name, payload),
     });
+    attributes.others_mut().into_iter().flatten().for_each(|(name, _)| redact_name(name));
     for (key, value) in metadata {
         redact_member(key, value);
-        if let Cow::Owned(clean) = redact_text(key) {
-            *key = clean.into();
-        }
+        redact_name(key);
     }
     tags.iter_mut().for_each(redact_string);
     [input, output].into_iter().flatten().for_each(redact_payload);
@@ -167,6 +176,13 @@ fn redact_strings(finished: &mut FinishedSpan) {
     }
     redact_gathered(gathered);
     breadcrumbs.iter_mut().for_each(redact_breadcrumb);
+}
+
+/// A name that the source made may be a secret too.
+fn redact_name(name: &mut Box<str>) {
+    if let Cow::Owned(clean) = redact_text(name) {
+        *name = clean.into();
+    }
 }
 
 fn redact_type(ty: &mut SpanType) {

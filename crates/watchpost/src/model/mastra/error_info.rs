@@ -30,7 +30,9 @@ pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
         });
         cause = find(&members, "cause");
     }
-    (error != ErrorInfo { kind: ErrorKind::Span, ..ErrorInfo::default() }).then_some(error)
+    // Thrown without a message it is a failure all the same.
+    let has_message = find(&members, "message").is_some();
+    (has_message || error != ErrorInfo { kind: ErrorKind::Span, ..ErrorInfo::default() }).then_some(error)
 }
 
 fn read_one(members: &Members<'_>) -> ErrorInfo {
@@ -39,7 +41,7 @@ fn read_one(members: &Members<'_>) -> ErrorInfo {
         kind: ErrorKind::Span,
         // An error may be thrown with an object for a message.
         message: text("message")
-            .or_else(|| find(members, "message").map(|json| json.get().to_owned()))
+            .or_else(|| find(members, "message").map(|json| json.get().to_owned()).filter(|json| json != "\"\""))
             .unwrap_or_default(),
         ty: text("name"),
         id: text("id"),

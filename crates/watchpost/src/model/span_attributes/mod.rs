@@ -219,6 +219,14 @@ impl SpanAttributes {
         }
     }
 
+    /// Those that no field stands for, by names that the source made.
+    pub(crate) fn others_mut(&mut self) -> Option<&mut Vec<(Box<str>, Payload)>> {
+        match self {
+            Self::Other(others) => Some(others),
+            _ => self.group_mut().map(Group::others_mut),
+        }
+    }
+
     /// About how many bytes they hold.
     #[must_use]
     pub(crate) fn approximate_bytes(&self) -> usize {

@@ -158,6 +158,7 @@ fn errors_are_objects_or_texts() {
 
     assert_eq!(error(json!("Boom")).unwrap().message, "Boom");
     assert_eq!(error(json!({"message": {"code": 7}})).unwrap().message, r#"{"code":7}"#);
+    assert_eq!(error(json!({"message": ""})).unwrap().message, "");
     let long = error(json!({"message": "Boom", "details": {"long": "é".repeat(3000)}})).unwrap();
     assert_eq!(long.data.unwrap().len(), 2047, "cut to 2048 bytes at most, between characters");
     for none in [json!(null), json!({}), json!([]), json!("")] {
