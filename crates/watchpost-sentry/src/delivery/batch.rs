@@ -9,6 +9,7 @@ use std::{
 use super::{
     lane::Lane,
     parcel::{OVERHEAD, Parcel, TRACE_OVERHEAD},
+    spool::Place,
 };
 use crate::wire::{DynamicSamplingContext, TraceId};
 
@@ -31,17 +32,20 @@ const MAX_SPAN_BYTES: usize = 1024 * 1024;
 const MAX_TRACES: usize = 64;
 
 /// What an item adds to the memory taken, at most: beside its bytes a comma, its place, and a new batch around it.
-pub(super) const ITEM_OVERHEAD: usize = 1 + size_of::<u32>() + OVERHEAD + TRACE_OVERHEAD;
+pub(super) const ITEM_OVERHEAD: usize = 1 + size_of::<u32>() + size_of::<Place>() + OVERHEAD + TRACE_OVERHEAD;
 
 /// Items joined by commas.
 #[derive(Debug, Default)]
 struct Batch {
     payload: Vec<u8>,
     ends: Vec<u32>,
+    /// Where the items stand in the spool, if there is one.
+    places: Vec<Place>,
 }
 
 impl Batch {
-    fn push(&mut self, item: &[u8]) {
+    fn push(&mut self, item: &[u8], place: Option<Place>) {
+        self.places.extend(place);
         if !self.ends.is_empty() {
             self.payload.push(b',');
         }
@@ -55,7 +59,7 @@ impl Batch {
     }
 
     fn footprint(&self) -> usize {
-        self.payload.len() + self.ends.len() * size_of::<u32>()
+        self.payload.len() + self.ends.len() * size_of::<u32>() + self.places.len() * size_of::<Place>()
     }
 
     /// Items and their bytes, without the commas.
@@ -85,12 +89,12 @@ const MAX_SPARE_BYTES: usize = 256 * 1024;
 
 impl OpenLogs {
     /// Adds one log's JSON. `now` is asked for only when the log begins a batch.
-    pub(super) fn push(&mut self, item: &[u8], now: impl FnOnce() -> Instant) -> Sealed {
+    pub(super) fn push(&mut self, item: &[u8], place: Option<Place>, now: impl FnOnce() -> Instant) -> Sealed {
         let before = if self.batch.fits(item, MAX_LOG_BYTES) { None } else { self.seal() };
         if self.batch.ends.is_empty() {
             self.due = Some(now() + MAX_AGE);
         }
-        self.batch.push(item);
+        self.batch.push(item, place);
         let full = self.batch.ends.len() >= MAX_LOGS || self.batch.payload.len() >= MAX_LOG_BYTES;
         [before, if full { self.seal() } else { None }]
     }
@@ -102,10 +106,13 @@ impl OpenLogs {
 
     pub(super) fn seal(&mut self) -> Option<Parcel> {
         self.due.take()?;
-        let next =
-            Batch { payload: self.spare.pop().unwrap_or_default(), ends: Vec::with_capacity(self.batch.ends.len()) };
-        let Batch { payload, ends } = std::mem::replace(&mut self.batch, next);
-        Some(Parcel::batch(Lane::Log, None, payload, ends))
+        let next = Batch {
+            payload: self.spare.pop().unwrap_or_default(),
+            ends: Vec::with_capacity(self.batch.ends.len()),
+            ..Batch::default()
+        };
+        let Batch { payload, ends, places } = std::mem::replace(&mut self.batch, next);
+        Some(Parcel { places, ..Parcel::batch(Lane::Log, None, payload, ends) })
     }
 
     /// Takes the buffer of a batch that was sent, if it is worth filling again.
@@ -151,6 +158,7 @@ impl OpenSpans {
         item: &[u8],
         ends_segment: bool,
         context: &DynamicSamplingContext<'_>,
+        shelved: Option<Place>,
         now: impl FnOnce() -> Instant,
     ) -> Sealed {
         let id = context.trace_id;
@@ -174,7 +182,7 @@ impl OpenSpans {
         };
         let batch = &mut self.traces[place].batch;
         let empty = batch.footprint();
-        batch.push(item);
+        batch.push(item, shelved);
         self.footprint += batch.footprint() - empty;
         let full = ends_segment || batch.ends.len() >= MAX_SPANS || batch.payload.len() >= MAX_SPAN_BYTES;
         [before, if full { self.seal_at(place) } else { None }]
@@ -193,7 +201,7 @@ impl OpenSpans {
     fn seal_at(&mut self, place: usize) -> Option<Parcel> {
         let OpenTrace { context, batch, .. } = self.traces.remove(place)?;
         self.footprint -= batch.footprint() + OVERHEAD + TRACE_OVERHEAD;
-        Some(Parcel::batch(Lane::Span, Some(context), batch.payload, batch.ends))
+        Some(Parcel { places: batch.places, ..Parcel::batch(Lane::Span, Some(context), batch.payload, batch.ends) })
     }
 
     /// The memory they take: what the sealed parcels will.
@@ -233,17 +241,17 @@ mod tests {
     fn a_hundred_logs_make_a_batch() {
         let (mut logs, now) = (OpenLogs::default(), Instant::now());
         for _ in 0..99 {
-            assert!(counts(&logs.push(b"{}", || now)).is_empty());
+            assert!(counts(&logs.push(b"{}", None, || now)).is_empty());
         }
-        assert_eq!(counts(&logs.push(b"{}", || now)), [100]);
+        assert_eq!(counts(&logs.push(b"{}", None, || now)), [100]);
         assert!(logs.due().is_none() && logs.seal().is_none());
     }
 
     #[test]
     fn the_first_log_sets_the_time_and_the_clock_is_not_asked_again() {
         let (mut logs, now) = (OpenLogs::default(), Instant::now());
-        logs.push(b"{}", || now);
-        logs.push(b"{}", || unreachable!("the clock was asked again"));
+        logs.push(b"{}", None, || now);
+        logs.push(b"{}", None, || unreachable!("the clock was asked again"));
         assert_eq!(logs.due(), Some(now + MAX_AGE));
     }
 
@@ -251,9 +259,9 @@ mod tests {
     fn a_log_that_does_not_fit_seals_the_batch_before_it() {
         let (mut logs, now) = (OpenLogs::default(), Instant::now());
         let large = vec![b'x'; MAX_LOG_BYTES - 100];
-        assert!(counts(&logs.push(&large, || now)).is_empty());
-        assert_eq!(counts(&logs.push(&large, || now)), [1]);
-        assert_eq!(counts(&logs.push(&vec![b'x'; 2 * MAX_LOG_BYTES], || now)), [1, 1], "a huge log goes alone");
+        assert!(counts(&logs.push(&large, None, || now)).is_empty());
+        assert_eq!(counts(&logs.push(&large, None, || now)), [1]);
+        assert_eq!(counts(&logs.push(&vec![b'x'; 2 * MAX_LOG_BYTES], None, || now)), [1, 1], "a huge log goes alone");
     }
 
     #[test]
@@ -262,9 +270,9 @@ mod tests {
         let mut buffer = Vec::with_capacity(4_096);
         let address = buffer.as_ptr();
         logs.recycle(&mut buffer);
-        logs.push(b"{}", || now);
+        logs.push(b"{}", None, || now);
         logs.seal();
-        logs.push(b"{}", || now);
+        logs.push(b"{}", None, || now);
         assert_eq!(logs.seal().unwrap().payload.as_ptr(), address);
         let mut huge = Vec::with_capacity(MAX_SPARE_BYTES + 1);
         logs.recycle(&mut huge);
@@ -274,9 +282,9 @@ mod tests {
     #[test]
     fn spans_are_gathered_by_trace_and_sealed_when_their_segment_ends() {
         let (mut spans, now) = (OpenSpans::default(), Instant::now());
-        spans.push(b"{}", false, &context(1), || now);
-        spans.push(b"{}", false, &context(2), || now);
-        let sealed = spans.push(b"{}", true, &context(1), || now);
+        spans.push(b"{}", false, &context(1), None, || now);
+        spans.push(b"{}", false, &context(2), None, || now);
+        let sealed = spans.push(b"{}", true, &context(1), None, || now);
         assert_eq!(counts(&sealed), [2]);
         assert_eq!(spans.seal_oldest().unwrap().trace.unwrap().trace_id, TraceId([2; 16]));
         assert_eq!(spans.footprint(), 0);
@@ -286,7 +294,7 @@ mod tests {
     fn a_thousand_spans_make_a_batch() {
         let (mut spans, now) = (OpenSpans::default(), Instant::now());
         let sealed: Vec<u64> =
-            (0..1_000).flat_map(|_| counts(&spans.push(b"{}", false, &context(1), || now))).collect();
+            (0..1_000).flat_map(|_| counts(&spans.push(b"{}", false, &context(1), None, || now))).collect();
         assert_eq!(sealed, [1_000]);
     }
 
@@ -294,9 +302,9 @@ mod tests {
     fn one_trace_too_many_seals_the_one_that_has_waited_longest() {
         let (mut spans, now) = (OpenSpans::default(), Instant::now());
         for trace in 0..MAX_TRACES {
-            assert!(counts(&spans.push(b"{}", false, &context(trace as u8), || now)).is_empty());
+            assert!(counts(&spans.push(b"{}", false, &context(trace as u8), None, || now)).is_empty());
         }
-        let [before, after] = spans.push(b"{}", false, &context(200), || now);
+        let [before, after] = spans.push(b"{}", false, &context(200), None, || now);
         assert_eq!(before.unwrap().trace.unwrap().trace_id, TraceId([0; 16]));
         assert!(after.is_none());
     }

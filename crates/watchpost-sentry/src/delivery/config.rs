@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{compress::Compression, lane::Lane};
+use super::{SpoolConfig, compress::Compression, lane::Lane};
 use crate::wire::{Dsn, SdkInfo};
 
 /// How to deliver. Build it with [`new`](Self::new) and the `with_…` methods.
@@ -18,6 +18,7 @@ pub struct DeliveryConfig {
     pub(super) max_in_flight: usize,
     pub(super) buffers: BufferLimits,
     pub(super) client_reports: bool,
+    pub(super) spool: Option<SpoolConfig>,
 }
 
 /// How many bytes may wait, for each kind of telemetry. When one is full its oldest are dropped and counted; the others
@@ -66,6 +67,7 @@ impl DeliveryConfig {
             max_in_flight: 8,
             buffers: BufferLimits::default(),
             client_reports: true,
+            spool: None,
         }
     }
 
@@ -123,6 +125,13 @@ impl DeliveryConfig {
     #[must_use]
     pub fn with_client_reports(mut self, reports: bool) -> Self {
         self.client_reports = reports;
+        self
+    }
+
+    /// Keeps what was accepted on disk until it is sent. Default: in memory only.
+    #[must_use]
+    pub fn with_spool(mut self, spool: SpoolConfig) -> Self {
+        self.spool = Some(spool);
         self
     }
 

@@ -34,6 +34,7 @@ impl State {
     pub(super) fn next(&mut self, now: Instant, effects: &mut Effects) -> Option<Shipment> {
         self.seal_due(now, effects);
         self.shed(now, effects);
+        self.read_spilled(now);
         if self.ledger.has_unreported() {
             self.report_due.get_or_insert(now + REPORT_DELAY);
         }
@@ -70,6 +71,7 @@ impl State {
         let mut by = |moment: Option<Instant>| until = until.into_iter().chain(moment).min();
         by(self.logs.due());
         by(self.spans.due());
+        by(self.spilled_until(now));
         // Rather one idle look around after an active time than a wake-up for each batch that is begun.
         if std::mem::take(&mut self.busy) {
             by(Some(now + MAX_AGE));
@@ -136,6 +138,7 @@ impl State {
         match verdict {
             Verdict::Sent => {
                 self.ledger.send(&parcel.load);
+                self.forget(&parcel);
                 self.settle(&parcel);
                 if lane == Lane::Log {
                     self.logs.recycle(&mut parcel.payload);
@@ -153,8 +156,10 @@ impl State {
                 let halves = parcel.halve();
                 self.notify(Notice::TooLarge { item, bytes, halved: halves.is_some() }, now, effects);
                 match halves {
-                    Some(halves) => {
-                        self.replace(halves);
+                    Some((mut first, mut second)) => {
+                        self.shelve_half(&mut first);
+                        self.shelve_half(&mut second);
+                        self.replace((first, second));
                         self.make_room(lane, 0, effects);
                         // The spans beside a transaction are in a lane of their own now.
                         self.make_room(Lane::Span, 0, effects);
@@ -166,10 +171,10 @@ impl State {
                 self.notify(Notice::Refused { item: parcel.describe(), status, explanation }, now, effects);
                 self.drop_parcel(&parcel, DropReason::SendError);
             }
-            // A spool would hold it until the limit ends; without one Sentry's rule is to discard it.
+            // The spool holds it until the limit ends; without one Sentry's rule is to discard it.
             Verdict::RateLimited => {
                 self.notify_limit(lane, now, effects);
-                self.drop_parcel(&parcel, DropReason::RateLimited);
+                self.spill_or_drop(&parcel, DropReason::RateLimited);
             }
         }
         effects.garbage.push(parcel);
@@ -187,7 +192,7 @@ impl State {
         }
     }
 
-    /// Drops what waits in lanes that Sentry asked us not to send. A spool would hold it instead.
+    /// Drops what waits in lanes that Sentry asked us not to send; with a spool, leaves it there.
     fn shed(&mut self, now: Instant, effects: &mut Effects) {
         for lane in Lane::ALL {
             if self.queues.fill(lane).0 == 0 || self.rate_limits.blocked_until(lane, now).is_none() {
@@ -195,8 +200,10 @@ impl State {
             }
             self.notify_limit(lane, now, effects);
             while let Some(mut parcel) = self.queues.pop_oldest(lane) {
-                self.save_streamed(&mut parcel, now, effects);
-                self.drop_parcel(&parcel, DropReason::RatelimitBackoff);
+                if self.shelf.is_none() {
+                    self.save_streamed(&mut parcel, now, effects);
+                }
+                self.spill_or_drop(&parcel, DropReason::RatelimitBackoff);
                 effects.garbage.push(parcel);
             }
         }

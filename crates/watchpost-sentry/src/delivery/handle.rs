@@ -59,13 +59,16 @@ const ENDING_SHARE: u32 = 8;
 const FULL_QUARTERS: usize = 3;
 
 impl Delivery {
-    /// Sets a delivery up. No thread starts and nothing is connected before the first item.
+    /// Sets a delivery up. No thread starts and nothing is connected before the first item; but with a spool its thread starts,
+    /// and what processes that are gone have left in it is sent.
     ///
     /// # Errors
     /// If the DSN does not make a valid HTTP request.
     pub fn start(config: DeliveryConfig) -> Result<Self, DeliveryError> {
         let target = Target::new(&config)?;
-        Ok(Self { owner: Arc::new(Owner { shared: Arc::new(Shared::new(config, target)) }) })
+        let shared = Arc::new(Shared::new(config, target));
+        shared.start_spooler();
+        Ok(Self { owner: Arc::new(Owner { shared }) })
     }
 
     /// Hands over a log. It is sent with up to 99 others, 5 s later at the latest.
@@ -74,6 +77,7 @@ impl Delivery {
             |out| log.write_json(out),
             |json| self.shared().with(|guarded, effects| guarded.state.log(json, Instant::now, effects)),
         );
+        self.shared().wait_until_durable();
     }
 
     /// Hands over a transaction, with its trace's sampling context if it has one. It is sent at once.
@@ -127,6 +131,7 @@ impl Delivery {
                 },
             );
         }
+        self.shared().wait_until_durable();
     }
 
     /// Counts items that the caller dropped itself: they are in the [`Outcome`] as accepted and dropped, and reported
@@ -203,8 +208,8 @@ impl Delivery {
 
     /// Ends the intake, sends what is held, and ends the thread, all within `timeout`, whatever the server does.
     ///
-    /// What could not be sent in time is `held` in the answer, which is then not `complete`, and is lost. Items handed
-    /// over later are counted as dropped.
+    /// What could not be sent in time is `held` in the answer, which is then not `complete`. With a spool it stays there for the
+    /// next process, without one it is lost. Items handed over later are counted as dropped.
     pub fn shutdown(&self, timeout: Duration) -> Outcome {
         self.owner.shutdown(timeout)
     }
@@ -217,7 +222,15 @@ impl Delivery {
         shared.wait_until_async(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now)).await;
         shared.stop();
         shared.wait_until_async(end, |guarded, _| guarded.thread == Thread::Stopped).await;
+        shared.stop_spooler();
         self.outcome()
+    }
+
+    /// Waits until everything handed over before is as safe as the spool makes it: with [`SpoolMode::Fast`](super::SpoolMode)
+    /// in the hands of the operating system, where it survives this process; with `Durable` on the disk. False without a spool,
+    /// when its disk has failed, or when that takes longer than `timeout`.
+    pub fn sync(&self, timeout: Duration) -> bool {
+        self.shared().sync(deadline(timeout))
     }
 
     /// The figures since the start.
@@ -232,6 +245,7 @@ impl Delivery {
 
     fn single(&self, parcel: Parcel) {
         self.shared().with(|guarded, effects| guarded.state.single(parcel, Instant::now, effects));
+        self.shared().wait_until_durable();
     }
 }
 
@@ -249,6 +263,7 @@ impl Owner {
         shared.wait_until(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now));
         shared.stop();
         shared.wait_until(end, |guarded, _| guarded.thread == Thread::Stopped);
+        shared.stop_spooler();
         shared.lock().state.outcome()
     }
 }
@@ -258,6 +273,7 @@ impl Drop for Owner {
         if self.shared.lock().thread != Thread::Stopped {
             self.shutdown(self.shared.config.drop_timeout);
         }
+        self.shared.stop_spooler();
     }
 }
 

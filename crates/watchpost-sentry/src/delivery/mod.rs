@@ -53,6 +53,8 @@ mod parcel;
 mod queue;
 mod rate_limit;
 mod retry;
+mod spool;
+mod spooler;
 mod state;
 mod worker;
 
@@ -63,4 +65,5 @@ pub use self::{
     error::DeliveryError,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},
+    spool::{SpoolConfig, SpoolMode},
 };

@@ -20,10 +20,12 @@ pub(super) enum Notice {
     Refused { item: String, status: u16, explanation: String },
     Unreachable { status: u16, explanation: String, pause: Option<Duration> },
     Recovered,
+    SpoolFailed { error: String },
+    TakenOver { items: u64, damaged: u64 },
 }
 
 impl Notice {
-    const KINDS: usize = 6;
+    const KINDS: usize = 8;
 
     fn kind(&self) -> usize {
         match self {
@@ -33,6 +35,8 @@ impl Notice {
             Self::Refused { .. } => 3,
             Self::Unreachable { .. } => 4,
             Self::Recovered => 5,
+            Self::SpoolFailed { .. } => 6,
+            Self::TakenOver { .. } => 7,
         }
     }
 
@@ -61,6 +65,14 @@ impl Notice {
                 tracing::warn!(target: "watchpost", status, explanation, pause_seconds, "could not send to Sentry");
             }
             Self::Recovered => tracing::info!(target: "watchpost", "Sentry can be reached again"),
+            Self::SpoolFailed { error } => tracing::warn!(
+                target: "watchpost",
+                error,
+                "the spool's disk failed: telemetry is kept in memory only from now on",
+            ),
+            Self::TakenOver { items, damaged } => {
+                tracing::info!(target: "watchpost", items, damaged, "took over what an earlier process could not send");
+            }
         }
     }
 }

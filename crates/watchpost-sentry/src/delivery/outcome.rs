@@ -18,6 +18,10 @@ pub struct Outcome {
     /// From `flush` and `shutdown`: everything accepted before the call was sent or dropped in time.
     /// From `outcome`: nothing is held.
     pub complete: bool,
+    /// Of those accepted, the items that processes which are gone had left in the spool.
+    pub recovered: u64,
+    /// The bytes that the spool's segments take on disk.
+    pub spool_bytes: u64,
     tallies: [Tally; CATEGORIES],
 }
 

@@ -9,6 +9,7 @@ use crate::wire::{
 use super::{
     encoded::{EncodedSpans, EncodedTransaction},
     lane::{Lane, Load},
+    spool::Place,
 };
 
 /// One error, one transaction, or one batch of logs or spans.
@@ -25,6 +26,8 @@ pub(super) struct Parcel {
     pub(super) ends: Vec<u32>,
     /// The spans that travel beside a transaction.
     pub(super) streamed: EncodedSpans,
+    /// Where its items stand in the spool, in their order; empty without a spool.
+    pub(super) places: Vec<Place>,
     /// The flush this parcel belongs to.
     pub(super) epoch: u64,
     /// How often it was sent without success.
@@ -86,15 +89,16 @@ impl Parcel {
         trace: Option<Box<DynamicSamplingContext<'static>>>,
         payload: Vec<u8>,
     ) -> Self {
-        let (ends, streamed) = (Vec::new(), EncodedSpans::new());
-        Self { load, event_id, trace, payload, ends, streamed, epoch: 0, attempts: 0, halved: false }
+        let (ends, streamed, places) = (Vec::new(), EncodedSpans::new(), Vec::new());
+        Self { load, event_id, trace, payload, ends, streamed, places, epoch: 0, attempts: 0, halved: false }
     }
 
     /// The memory it takes, for the bounds.
     pub(super) fn footprint(&self) -> usize {
         let trace = if self.trace.is_some() { TRACE_OVERHEAD } else { 0 };
         let spans = self.streamed.bytes() + self.streamed.len() * size_of::<u32>();
-        self.payload.len() + self.ends.len() * size_of::<u32>() + spans + trace + OVERHEAD
+        let places = self.places.len() * size_of::<Place>();
+        self.payload.len() + self.ends.len() * size_of::<u32>() + places + spans + trace + OVERHEAD
     }
 
     /// Its name in diagnostics.
@@ -128,6 +132,7 @@ impl Parcel {
             let mut transaction =
                 Self::new(self.load, self.event_id, self.trace.take(), std::mem::take(&mut self.payload));
             transaction.epoch = self.epoch;
+            transaction.places = std::mem::take(&mut self.places);
             transaction.halved = true;
             spans.halved = true;
             return Some((transaction, spans));
@@ -136,20 +141,24 @@ impl Parcel {
             return None;
         }
         let mut first = std::mem::take(&mut self.ends);
-        let second_ends = first.split_off(first.len() / 2);
+        let half = first.len() / 2;
+        let second_ends = first.split_off(half);
+        let mut first_places = std::mem::take(&mut self.places);
+        let second_places = first_places.split_off(half.min(first_places.len()));
         let cut = *first.last()?;
         let start = cut + 1;
         let payload = self.payload.split_off(start as usize);
         self.payload.truncate(cut as usize);
         let second_ends = second_ends.into_iter().map(|end| end - start).collect();
-        let half = |payload, ends| {
+        let half = |payload, ends, places| {
             let mut half = Self::batch(self.load.lane, self.trace.clone(), payload, ends);
+            half.places = places;
             half.epoch = self.epoch;
             half.halved = true;
             half
         };
         let (first_payload, second_payload) = (std::mem::take(&mut self.payload), payload);
-        Some((half(first_payload, first), half(second_payload, second_ends)))
+        Some((half(first_payload, first, first_places), half(second_payload, second_ends, second_places)))
     }
 
     fn append_to(&self, envelope: &mut Envelope) {

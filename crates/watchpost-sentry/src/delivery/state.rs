@@ -16,9 +16,12 @@ use super::{
     parcel::Parcel,
     queue::Queues,
     rate_limit::RateLimits,
-    retry::Circuit,
+    retry::{Circuit, Permit},
+    spool::{Content, FileId, Item, Place, Shelf, TakenSegment},
 };
 use crate::wire::{Category, DynamicSamplingContext};
+
+mod spooling;
 
 /// The state. `pub(super)` fields are those that `dispatch.rs` works on.
 #[derive(Debug)]
@@ -45,6 +48,12 @@ pub(super) struct State {
     pub(super) sleep: Option<Sleep>,
     /// Something was accepted since the worker last looked.
     pub(super) busy: bool,
+    /// What is kept on disk, if anything is.
+    pub(super) shelf: Option<Shelf>,
+    /// The time of day in milliseconds, as the shell last told it; only the spool needs it.
+    pub(super) wall_ms: u64,
+    /// Items that dead processes had left.
+    recovered: u64,
     /// Something was sent or dropped since this was last taken.
     pub(super) progressed: bool,
     closed: bool,
@@ -89,6 +98,9 @@ impl State {
             report_wanted: None,
             sleep: Some(Sleep { until: None, ready: true }),
             busy: false,
+            shelf: None,
+            wall_ms: 0,
+            recovered: 0,
             progressed: false,
             closed: false,
         }
@@ -99,7 +111,8 @@ impl State {
         let load = Load::new(Lane::Log, 1, json.len() as u64);
         if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
             let opens = self.logs.due().is_none();
-            let sealed = self.logs.push(json, now);
+            let place = self.shelve(Item::Log(json), load);
+            let sealed = self.logs.push(json, place, now);
             self.queue(sealed, effects);
             if opens {
                 self.call_worker_by(self.logs.due(), effects);
@@ -118,15 +131,17 @@ impl State {
     ) {
         let load = Load::new(Lane::Span, 1, json.len() as u64);
         if self.admit(&load, json.len() + ITEM_OVERHEAD, &now, effects) {
-            let sealed = self.spans.push(json, ends_segment, context, now);
+            let place = self.shelve(Item::Span { json, ends_segment, trace: context }, load);
+            let sealed = self.spans.push(json, ends_segment, context, place, now);
             self.queue(sealed, effects);
             self.call_worker_by(self.spans.due(), effects);
         }
     }
 
     /// Takes what is sealed already: an error event, a transaction, a container of spans.
-    pub(super) fn single(&mut self, parcel: Parcel, now: impl Fn() -> Instant, effects: &mut Effects) {
-        if self.admit(&parcel.load, parcel.footprint(), now, effects) {
+    pub(super) fn single(&mut self, mut parcel: Parcel, now: impl Fn() -> Instant, effects: &mut Effects) {
+        if self.admit(&parcel.load, parcel.footprint() + size_of::<Place>(), now, effects) {
+            parcel.places.extend(self.shelve(Item::Sealed(&parcel), parcel.load));
             self.queue([Some(parcel), None], effects);
         } else {
             effects.garbage.push(parcel);
@@ -173,7 +188,8 @@ impl State {
 
     /// Whether everything accepted before the flush was sent or dropped.
     pub(super) fn is_delivered(&self, ticket: u64) -> bool {
-        self.pending.first_key_value().is_none_or(|(epoch, _)| *epoch > ticket)
+        let has_spilled = self.shelf.as_ref().is_some_and(Shelf::has_spilled);
+        !has_spilled && self.pending.first_key_value().is_none_or(|(epoch, _)| *epoch > ticket)
     }
 
     fn owes_report(&self, now: Instant) -> bool {
@@ -195,6 +211,8 @@ impl State {
     pub(super) fn outcome(&self) -> Outcome {
         let mut outcome = self.ledger.outcome();
         outcome.complete = self.ledger.is_settled();
+        outcome.recovered = self.recovered;
+        outcome.spool_bytes = self.shelf.as_ref().map_or(0, Shelf::bytes);
         outcome
     }
 
@@ -249,7 +267,7 @@ impl State {
                 continue;
             };
             let reason = if parcel.attempts > 0 { DropReason::NetworkError } else { DropReason::QueueOverflow };
-            self.drop_parcel(&parcel, reason);
+            self.spill_or_drop(&parcel, reason);
             effects.garbage.push(parcel);
         }
     }
@@ -288,8 +306,21 @@ impl State {
         self.queues.push_front(halves.0);
     }
 
+    /// Leaves a parcel to the spool, else drops it. True if it was left to the spool.
+    pub(super) fn spill_or_drop(&mut self, parcel: &Parcel, reason: DropReason) -> bool {
+        // Half of something is not what stands on the disk.
+        let is_spilled = !parcel.halved && self.shelf.as_mut().is_some_and(|shelf| shelf.spill(&parcel.places));
+        if is_spilled {
+            self.settle(parcel);
+        } else {
+            self.drop_parcel(parcel, reason);
+        }
+        is_spilled
+    }
+
     pub(super) fn drop_parcel(&mut self, parcel: &Parcel, reason: DropReason) {
         self.ledger.drop_held(&parcel.load, reason);
+        self.forget(parcel);
         self.settle(parcel);
     }
 

@@ -19,6 +19,8 @@ use super::{
     dispatch::Shipment,
     http::{Client, Target},
     parcel::write_envelope,
+    spool::Shelf,
+    spooler::{Spooling, wall_ms},
     state::{Effects, Sleep, State},
 };
 use crate::wire::Timestamp;
@@ -31,8 +33,10 @@ pub(super) struct Shared {
     guarded: Mutex<Guarded>,
     /// Calls the worker.
     wake: Notify,
+    /// Calls the spool's thread.
+    pub(super) spool_wake: Condvar,
     /// Calls those who wait with a thread for a flush, for room or for the worker's end,
-    progress: Condvar,
+    pub(super) progress: Condvar,
     /// and those who wait in a future.
     async_progress: Notify,
 }
@@ -50,6 +54,7 @@ pub(super) struct Guarded {
     pub(super) alarms: Vec<Instant>,
     /// The worker is to end, whatever is left.
     pub(super) stop: bool,
+    pub(super) spooling: Spooling,
 }
 
 /// The worker's life.
@@ -66,7 +71,8 @@ const ROOM_QUARTERS: usize = 2;
 
 impl Shared {
     pub(super) fn new(config: DeliveryConfig, target: Target) -> Self {
-        let state = State::new(config.buffers.by_lane(), config.max_in_flight, config.client_reports);
+        let mut state = State::new(config.buffers.by_lane(), config.max_in_flight, config.client_reports);
+        state.shelf = config.spool.as_ref().map(Shelf::new);
         let guarded = Guarded {
             state,
             thread: Thread::None,
@@ -74,12 +80,14 @@ impl Shared {
             room_waiters: 0,
             alarms: Vec::new(),
             stop: false,
+            spooling: Spooling::default(),
         };
         Self {
             config,
             target,
             guarded: Mutex::new(guarded),
             wake: Notify::new(),
+            spool_wake: Condvar::new(),
             progress: Condvar::new(),
             async_progress: Notify::new(),
         }
@@ -94,7 +102,14 @@ impl Shared {
     pub(super) fn with<R>(self: &Arc<Self>, work: impl FnOnce(&mut Guarded, &mut Effects) -> R) -> R {
         let mut effects = Effects::default();
         let mut guarded = self.lock();
+        if guarded.state.shelf.is_some() {
+            guarded.state.wall_ms = wall_ms();
+        }
         let result = work(&mut guarded, &mut effects);
+        if guarded.spooling.asleep && guarded.state.shelf.as_ref().is_some_and(Shelf::has_commands) {
+            guarded.spooling.asleep = false;
+            self.spool_wake.notify_one();
+        }
         let announce = guarded.take_progress();
         let start = effects.wake && guarded.thread == Thread::None;
         if start {
@@ -165,7 +180,7 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    fn announce(&self) {
+    pub(super) fn announce(&self) {
         self.progress.notify_all();
         self.async_progress.notify_waiters();
     }

@@ -10,4 +10,5 @@ mod items;
 mod limits;
 mod proxy;
 mod sink;
+mod spool;
 mod tls;

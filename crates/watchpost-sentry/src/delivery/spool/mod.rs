@@ -1,0 +1,88 @@
+//! The spool: what was accepted, kept on disk until it is sent or dropped, so that it survives the process.
+//!
+//! ```text
+//! State ──append, done, spill──> Shelf ──Command──> Writer ──> FOLDER/DESTINATION/QUEUE/{lock, 00000001.seg, …, acks}
+//!   ^          (no I/O)            │                (thread "watchpost-spool")
+//!   └──────── restored ────────────┘ <── segments read back, those of dead processes too
+//! ```
+//!
+//! A queue belongs to one process, which holds a lock on it. Records are appended to segments; what is done with is noted in
+//! `acks`; a segment of which everything is done with is deleted. A process that starts takes over the queues whose processes
+//! are gone. Items that do not fit in memory (an outage, a rate limit) are *spilled*: forgotten in memory and read back later,
+//! oldest first.
+
+mod folder;
+mod record;
+mod shelf;
+mod writer;
+
+use std::{path::PathBuf, time::Duration};
+
+pub(super) use self::{
+    folder::{TakenSegment, destination},
+    record::{Item, Stored},
+    shelf::{FileId, Place, Shelf},
+    writer::{Content, Writer},
+};
+
+/// Keeps what was accepted on disk until it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpoolConfig {
+    /// Where. Many processes may share it; it is made if it is missing, for its owner alone (0700, files 0600).
+    pub folder: PathBuf,
+    /// When an item counts as accepted. Default [`SpoolMode::Fast`].
+    pub mode: SpoolMode,
+    /// Most bytes that this process keeps, those it took over included. Beyond, the oldest go, counted as
+    /// [`CacheOverflow`](super::DropReason::CacheOverflow). Default 256 MiB.
+    pub max_bytes: u64,
+    /// What waited longer is dropped when its turn comes, counted as [`CacheOverflow`](super::DropReason::CacheOverflow).
+    /// Default 7 days.
+    pub max_age: Duration,
+}
+
+/// When an item counts as accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SpoolMode {
+    /// At once. It is in the hands of the operating system some milliseconds later, where it survives the process, and on disk
+    /// a second later at the latest, where it survives the machine.
+    #[default]
+    Fast,
+    /// When it is on disk (`fdatasync`): the call that hands it over waits for that, together with all others that do.
+    Durable,
+}
+
+impl SpoolConfig {
+    /// A spool in this folder, with the defaults that each field names.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            mode: SpoolMode::default(),
+            max_bytes: 256 * 1024 * 1024,
+            max_age: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+
+    /// Sets when an item counts as accepted.
+    #[must_use]
+    pub const fn with_mode(mut self, mode: SpoolMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets the bound in bytes.
+    #[must_use]
+    pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the bound in time.
+    #[must_use]
+    pub const fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+}

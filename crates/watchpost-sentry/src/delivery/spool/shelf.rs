@@ -1,0 +1,461 @@
+//! The shelf: which records stand in which segment, and what has become of each. A state machine without clock or I/O; what is
+//! to be done on disk comes out as [`Command`]s, in order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    SpoolConfig,
+    record::{self, Entry, Found, Item, Stored},
+};
+use crate::delivery::lane::{Lane, Load};
+
+/// A segment is closed at this size: small enough to be read back at once and to be deleted soon.
+const SEGMENT_BYTES: u32 = 1024 * 1024;
+/// The first slot of our own segments; those of dead processes stand before it, since they are older.
+const FIRST_OWN_SLOT: u32 = 1 << 31;
+/// When the disk can't keep up, what comes beyond this many bytes is in memory only.
+const MAX_UNWRITTEN: usize = 8 * 1024 * 1024;
+/// Our own queue; those taken over count from 1.
+pub(super) const OWN_QUEUE: u32 = 0;
+
+/// A segment's file: `number` in the folder of `queue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in super::super) struct FileId {
+    pub(in super::super) queue: u32,
+    pub(in super::super) number: u32,
+}
+
+/// What the writer is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Command {
+    /// Append to a segment, which may be new.
+    Append { file: FileId, bytes: Vec<u8> },
+    /// Note that the records at these offsets are done with.
+    Acknowledge { file: FileId, offsets: Vec<u32> },
+    /// Everything in it is done with.
+    Delete { file: FileId },
+    /// Read it back: [`Shelf::restore`].
+    Read { file: FileId },
+}
+
+/// A record's place on the shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Place {
+    slot: u32,
+    index: u32,
+}
+
+/// The shelf.
+#[derive(Debug)]
+pub(in super::super) struct Shelf {
+    /// By age.
+    segments: BTreeMap<u32, Segment>,
+    current: Option<u32>,
+    next_own: u32,
+    next_taken: u32,
+    commands: VecDeque<Command>,
+    /// The segment that is being read back, and how long it was when that was asked for.
+    reading: Option<(u32, u32)>,
+    bytes: u64,
+    max_bytes: u64,
+    max_age_ms: u64,
+    /// What is on disk only, for each lane.
+    spilled: [u64; Lane::COUNT],
+    unwritten: usize,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: FileId,
+    bytes: u32,
+    records: Records,
+}
+
+/// A segment's records: one by one while some of them are in memory, else summed up.
+#[derive(Debug)]
+enum Records {
+    Open { slips: Vec<Slip>, held: u32, spilled: u32 },
+    Folded { done: Vec<u32>, totals: [Load; Lane::COUNT] },
+}
+
+/// A record, in few bytes.
+#[derive(Clone, Copy, Debug)]
+struct Slip {
+    offset: u32,
+    state: State,
+    load: Load,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// In memory too.
+    Held,
+    /// On disk only.
+    Spilled,
+    Done,
+}
+
+/// What came of reading a segment back.
+#[derive(Debug, Default)]
+pub(in super::super) struct Restored {
+    /// In memory again.
+    pub(in super::super) items: Vec<(Place, Stored)>,
+    /// Too old to be sent.
+    pub(in super::super) expired: Vec<Load>,
+    /// Damaged on disk.
+    pub(in super::super) lost: Vec<Load>,
+}
+
+impl Place {
+    /// The place of an item that the disk did not take.
+    const NOWHERE: Self = Self { slot: u32::MAX, index: 0 };
+}
+
+impl Shelf {
+    pub(in super::super) fn new(config: &SpoolConfig) -> Self {
+        Self {
+            segments: BTreeMap::new(),
+            current: None,
+            next_own: FIRST_OWN_SLOT,
+            next_taken: 0,
+            commands: VecDeque::new(),
+            reading: None,
+            bytes: 0,
+            max_bytes: config.max_bytes,
+            max_age_ms: u64::try_from(config.max_age.as_millis()).unwrap_or(u64::MAX),
+            spilled: [0; Lane::COUNT],
+            unwritten: 0,
+            failed: false,
+        }
+    }
+
+    /// Puts an item on the shelf. Its place is nowhere when the disk has failed or can't keep up: then it is in memory only.
+    pub(in super::super) fn append(&mut self, item: Item<'_>, load: Load, now_ms: u64) -> Place {
+        self.try_append(item, load, now_ms).unwrap_or(Place::NOWHERE)
+    }
+
+    fn try_append(&mut self, item: Item<'_>, load: Load, now_ms: u64) -> Option<Place> {
+        if self.failed || self.unwritten > MAX_UNWRITTEN {
+            return None;
+        }
+        let slot = self.current_slot();
+        let segment = self.segments.get_mut(&slot)?;
+        let file = segment.file;
+        let bytes = match self.commands.back_mut() {
+            Some(Command::Append { file: last, bytes }) if *last == file => bytes,
+            _ => {
+                self.commands.push_back(Command::Append { file, bytes: Vec::with_capacity(4096) });
+                match self.commands.back_mut() {
+                    Some(Command::Append { bytes, .. }) => bytes,
+                    _ => return None,
+                }
+            }
+        };
+        let before = bytes.len();
+        record::write(item, now_ms, bytes);
+        let length = u32::try_from(bytes.len() - before).unwrap_or(u32::MAX);
+        let Records::Open { slips, held, .. } = &mut segment.records else { return None };
+        let index = slips.len() as u32;
+        slips.push(Slip { offset: segment.bytes, state: State::Held, load });
+        *held += 1;
+        segment.bytes += length;
+        self.bytes += u64::from(length);
+        self.unwritten += length as usize;
+        if segment.bytes >= SEGMENT_BYTES {
+            self.close_current();
+        }
+        Some(Place { slot, index })
+    }
+
+    /// The items at these places were sent or dropped.
+    pub(in super::super) fn done(&mut self, places: &[Place]) {
+        for place in places {
+            let Some(segment) = self.segments.get_mut(&place.slot) else { continue };
+            let Records::Open { slips, held, spilled } = &mut segment.records else { continue };
+            let Some(slip) = slips.get_mut(place.index as usize) else { continue };
+            match std::mem::replace(&mut slip.state, State::Done) {
+                State::Held => *held -= 1,
+                State::Spilled => {
+                    *spilled -= 1;
+                    self.spilled[slip.load.lane as usize] -= slip.load.items;
+                }
+                State::Done => continue,
+            }
+            let (file, offset) = (segment.file, slip.offset);
+            match self.commands.back_mut() {
+                Some(Command::Acknowledge { file: last, offsets }) if *last == file => offsets.push(offset),
+                _ => self.commands.push_back(Command::Acknowledge { file, offsets: vec![offset] }),
+            }
+            self.tidy(place.slot);
+        }
+    }
+
+    /// The items at these places are forgotten in memory, to be read back later. False if they are on no disk.
+    pub(in super::super) fn spill(&mut self, places: &[Place]) -> bool {
+        let is_kept = |place: &Place| match self.segments.get(&place.slot).map(|segment| &segment.records) {
+            Some(Records::Open { slips, .. }) => {
+                slips.get(place.index as usize).is_some_and(|slip| slip.state == State::Held)
+            }
+            _ => false,
+        };
+        if self.failed || places.is_empty() || !places.iter().all(is_kept) {
+            return false;
+        }
+        for place in places {
+            let Some(segment) = self.segments.get_mut(&place.slot) else { continue };
+            let Records::Open { slips, held, spilled } = &mut segment.records else { continue };
+            let Some(slip) = slips.get_mut(place.index as usize) else { continue };
+            slip.state = State::Spilled;
+            *held -= 1;
+            *spilled += 1;
+            self.spilled[slip.load.lane as usize] += slip.load.items;
+            self.tidy(place.slot);
+        }
+        true
+    }
+
+    /// Takes a dead process's segment over. Gives what it still holds.
+    pub(in super::super) fn take_over(
+        &mut self,
+        file: FileId,
+        bytes: u32,
+        found: &Found,
+        acknowledged: &[u32],
+    ) -> Vec<Load> {
+        let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
+        let mut done = acknowledged.to_vec();
+        done.sort_unstable();
+        for entry in found.entries.iter().filter(|entry| done.binary_search(&entry.offset).is_err()) {
+            add(&mut totals, &entry.load);
+        }
+        let slot = self.next_taken;
+        self.next_taken += 1;
+        self.bytes += u64::from(bytes);
+        for load in &totals {
+            self.spilled[load.lane as usize] += load.items;
+        }
+        self.segments.insert(slot, Segment { file, bytes, records: Records::Folded { done, totals } });
+        self.tidy(slot);
+        totals.into_iter().filter(|load| load.items > 0).collect()
+    }
+
+    /// Asks for the oldest segment that has something for a lane with room, unless one is being read.
+    pub(in super::super) fn read_next(&mut self, has_room: impl Fn(Lane) -> bool) {
+        if self.reading.is_some() {
+            return;
+        }
+        let wanted = |segment: &Segment| match &segment.records {
+            Records::Open { spilled: 0, .. } => false,
+            Records::Open { slips, .. } => {
+                slips.iter().any(|slip| slip.state == State::Spilled && has_room(slip.load.lane))
+            }
+            Records::Folded { totals, .. } => totals.iter().any(|load| load.items > 0 && has_room(load.lane)),
+        };
+        if let Some((slot, segment)) = self.segments.iter().find(|(_, segment)| wanted(segment)) {
+            self.reading = Some((*slot, segment.bytes));
+            self.commands.push_back(Command::Read { file: segment.file });
+        }
+    }
+
+    /// Takes back what a segment holds, as far as there is room. `content` is `None` if it could not be read.
+    pub(in super::super) fn restore(
+        &mut self,
+        file: FileId,
+        content: Option<&[u8]>,
+        now_ms: u64,
+        mut takes: impl FnMut(&Load) -> bool,
+    ) -> Restored {
+        let mut restored = Restored::default();
+        let Some((slot, length)) = self.reading.take() else { return restored };
+        let Some(segment) = self.segments.get_mut(&slot).filter(|segment| segment.file == file) else {
+            return restored;
+        };
+        let content = content.unwrap_or_default();
+        if let Records::Folded { done, totals } = &segment.records {
+            let (slips, lost) = unfold(content, done, totals);
+            for load in &lost {
+                self.spilled[load.lane as usize] -= load.items;
+            }
+            restored.lost = lost;
+            let spilled = slips.iter().filter(|slip| slip.state == State::Spilled).count() as u32;
+            segment.records = Records::Open { slips, held: 0, spilled };
+        }
+        let Records::Open { slips, held, spilled } = &mut segment.records else { return restored };
+        let mut finished = Vec::new();
+        // What was appended since is not in what was read.
+        let was_read = |slip: &Slip| slip.state == State::Spilled && slip.offset < length;
+        for (index, slip) in slips.iter_mut().enumerate().filter(|(_, slip)| was_read(slip)) {
+            let Some((accepted_at, stored)) = record::read(content, slip.offset) else {
+                restored.lost.push(slip.load);
+                finished.push((index, slip.offset));
+                continue;
+            };
+            if now_ms.saturating_sub(accepted_at) > self.max_age_ms {
+                restored.expired.push(slip.load);
+                finished.push((index, slip.offset));
+            } else if takes(&slip.load) {
+                slip.state = State::Held;
+                *held += 1;
+                *spilled -= 1;
+                self.spilled[slip.load.lane as usize] -= slip.load.items;
+                restored.items.push((Place { slot, index: index as u32 }, stored));
+            }
+        }
+        if !finished.is_empty() {
+            for (index, _) in &finished {
+                let slip = &mut slips[*index];
+                slip.state = State::Done;
+                *spilled -= 1;
+                self.spilled[slip.load.lane as usize] -= slip.load.items;
+            }
+            let offsets = finished.into_iter().map(|(_, offset)| offset).collect();
+            self.commands.push_back(Command::Acknowledge { file, offsets });
+        }
+        self.tidy(slot);
+        restored
+    }
+
+    /// Drops the oldest segments until the rest is within the bound. Gives what was on them only.
+    pub(in super::super) fn make_room(&mut self) -> Vec<Load> {
+        let mut dropped = Vec::new();
+        while self.bytes > self.max_bytes {
+            let Some(slot) = self.segments.keys().copied().find(|slot| Some(*slot) != self.current) else { break };
+            let Some(segment) = self.segments.remove(&slot) else { break };
+            self.bytes -= u64::from(segment.bytes);
+            self.commands.push_back(Command::Delete { file: segment.file });
+            if self.reads(slot) {
+                self.reading = None;
+            }
+            let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
+            match &segment.records {
+                Records::Folded { totals: folded, .. } => totals = *folded,
+                Records::Open { slips, .. } => slips
+                    .iter()
+                    .filter(|slip| slip.state == State::Spilled)
+                    .for_each(|slip| add(&mut totals, &slip.load)),
+            }
+            for load in totals.into_iter().filter(|load| load.items > 0) {
+                self.spilled[load.lane as usize] -= load.items;
+                dropped.push(load);
+            }
+        }
+        dropped
+    }
+
+    /// What the writer is to do, in order.
+    pub(in super::super) fn take_commands(&mut self) -> Vec<Command> {
+        self.unwritten = 0;
+        self.commands.drain(..).collect()
+    }
+
+    pub(in super::super) fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// The disk failed: nothing is put on the shelf any more. What is on it is still read back.
+    pub(in super::super) fn fail(&mut self) {
+        self.failed = true;
+        self.commands.retain(|command| !matches!(command, Command::Append { .. } | Command::Acknowledge { .. }));
+        self.close_current();
+    }
+
+    pub(in super::super) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// How many items of a lane are on disk only.
+    pub(in super::super) const fn spilled(&self, lane: Lane) -> u64 {
+        self.spilled[lane as usize]
+    }
+
+    pub(in super::super) fn has_spilled(&self) -> bool {
+        self.spilled.iter().any(|items| *items > 0)
+    }
+
+    /// The bytes of its segments.
+    pub(in super::super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Nothing will be appended any more: what is empty goes.
+    pub(in super::super) fn close_current(&mut self) {
+        if let Some(slot) = self.current.take() {
+            self.tidy(slot);
+        }
+    }
+
+    fn reads(&self, slot: u32) -> bool {
+        self.reading.is_some_and(|(reading, _)| reading == slot)
+    }
+
+    fn current_slot(&mut self) -> u32 {
+        if let Some(slot) = self.current {
+            return slot;
+        }
+        let slot = self.next_own;
+        self.next_own += 1;
+        let file = FileId { queue: OWN_QUEUE, number: slot - FIRST_OWN_SLOT + 1 };
+        let records = Records::Open { slips: Vec::new(), held: 0, spilled: 0 };
+        self.segments.insert(slot, Segment { file, bytes: 0, records });
+        self.current = Some(slot);
+        slot
+    }
+
+    /// Deletes a segment that is done with; sums up one of which nothing is in memory.
+    fn tidy(&mut self, slot: u32) {
+        if Some(slot) == self.current || self.reads(slot) {
+            return;
+        }
+        let Some(segment) = self.segments.get_mut(&slot) else { return };
+        let is_done = match &segment.records {
+            Records::Open { held, spilled, .. } => *held == 0 && *spilled == 0,
+            Records::Folded { totals, .. } => totals.iter().all(|load| load.items == 0),
+        };
+        if is_done {
+            let (file, bytes) = (segment.file, segment.bytes);
+            self.segments.remove(&slot);
+            self.bytes -= u64::from(bytes);
+            // What was to be written or noted of it need not be: in quiet times nothing gets as far as the disk.
+            self.commands.retain(|command| match command {
+                Command::Append { file: about, .. } | Command::Acknowledge { file: about, .. } => *about != file,
+                Command::Delete { .. } | Command::Read { .. } => true,
+            });
+            self.commands.push_back(Command::Delete { file });
+            return;
+        }
+        if let Records::Open { slips, held: 0, .. } = &segment.records {
+            let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
+            slips.iter().filter(|slip| slip.state == State::Spilled).for_each(|slip| add(&mut totals, &slip.load));
+            let done = slips.iter().filter(|slip| slip.state == State::Done).map(|slip| slip.offset).collect();
+            segment.records = Records::Folded { done, totals };
+        }
+    }
+}
+
+/// A folded segment's records again, and what of them can't be found any more.
+fn unfold(content: &[u8], done: &[u32], totals: &[Load; Lane::COUNT]) -> (Vec<Slip>, Vec<Load>) {
+    let mut missing = *totals;
+    let slip = |entry: Entry| {
+        let is_done = done.binary_search(&entry.offset).is_ok();
+        let state = if is_done { State::Done } else { State::Spilled };
+        Slip { offset: entry.offset, state, load: entry.load }
+    };
+    let slips: Vec<Slip> = record::scan(content).entries.into_iter().map(slip).collect();
+    for slip in slips.iter().filter(|slip| slip.state == State::Spilled) {
+        let missing = &mut missing[slip.load.lane as usize];
+        missing.items = missing.items.saturating_sub(slip.load.items);
+        missing.bytes = missing.bytes.saturating_sub(slip.load.bytes);
+        missing.spans = missing.spans.saturating_sub(slip.load.spans);
+        missing.streamed = missing.streamed.saturating_sub(slip.load.streamed);
+    }
+    (slips, missing.into_iter().filter(|load| load.items > 0).collect())
+}
+
+fn add(totals: &mut [Load; Lane::COUNT], load: &Load) {
+    let total = &mut totals[load.lane as usize];
+    total.items += load.items;
+    total.bytes += load.bytes;
+    total.spans += load.spans;
+    total.streamed += load.streamed;
+}

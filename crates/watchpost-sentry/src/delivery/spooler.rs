@@ -1,0 +1,206 @@
+//! The spool's thread: a thin shell round the shelf and the writer, with a clock and the delivery's lock.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, PoisonError},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    notice::Notice,
+    spool::{Content, SpoolMode, Writer, destination},
+    worker::{Guarded, Shared},
+};
+
+/// After a write, items gather so long: one write for many. What is handed over in between is lost with the process (`kill -9`).
+const GATHER: Duration = Duration::from_millis(5);
+/// With [`SpoolMode::Fast`] the disk has everything after so long, whatever happens to the machine.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The last writes of a shutdown: segments are small, and most systems take them at once.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// The spool's thread as the lock guards it.
+#[derive(Debug, Default)]
+pub(super) struct Spooling {
+    life: Life,
+    /// It waits to be called.
+    pub(super) asleep: bool,
+    /// Who waits for what was handed over before takes a number;
+    requested: u64,
+    /// those up to here have it.
+    synced: u64,
+    stop: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Life {
+    /// There is no spool, or its thread could not be started.
+    #[default]
+    None,
+    Running,
+    Ended,
+}
+
+/// Now, in milliseconds since 1970.
+pub(super) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Shared {
+    /// Starts the spool's thread, if there is a spool.
+    pub(super) fn start_spooler(self: &Arc<Self>) {
+        let Some(config) = &self.config.spool else { return };
+        let mut writer = Writer::new(&config.folder, &destination(self.config.dsn()));
+        self.lock().spooling.life = Life::Running;
+        let shared = Arc::clone(self);
+        let run = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| shared.spool(&mut writer)));
+            if outcome.is_err() {
+                shared.fail_spool("the spool's thread panicked".to_owned());
+            }
+            writer.close();
+            shared.lock().spooling.life = Life::Ended;
+            shared.announce();
+        };
+        if let Err(error) = thread::Builder::new().name("watchpost-spool".to_owned()).spawn(run) {
+            self.lock().spooling.life = Life::None;
+            self.fail_spool(error.to_string());
+        }
+    }
+
+    /// Ends the spool's thread once it has written what there is to write.
+    pub(super) fn stop_spooler(&self) {
+        let mut guarded = self.lock();
+        guarded.spooling.stop = true;
+        self.spool_wake.notify_all();
+        let end = Instant::now() + LAST_WRITES;
+        while guarded.spooling.life == Life::Running && Instant::now() < end {
+            let waited = self.progress.wait_timeout(guarded, end - Instant::now());
+            (guarded, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until what was handed over is written. False if there is no spool to write it, or not in time.
+    pub(super) fn sync(&self, deadline: Instant) -> bool {
+        let mut guarded = self.lock();
+        guarded.spooling.requested += 1;
+        let number = guarded.spooling.requested;
+        loop {
+            let is_kept = guarded.state.shelf.as_ref().is_some_and(|shelf| !shelf.has_failed());
+            if !is_kept || guarded.spooling.life != Life::Running {
+                return false;
+            }
+            if guarded.spooling.synced >= number {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return false;
+            }
+            guarded.spooling.asleep = false;
+            self.spool_wake.notify_one();
+            let waited = self.progress.wait_timeout(guarded, deadline - now);
+            (guarded, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// In durable mode: waits for the disk, as long as it takes.
+    pub(super) fn wait_until_durable(&self) {
+        if self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable) {
+            self.sync(super::worker::deadline(Duration::MAX));
+        }
+    }
+
+    /// The thread.
+    fn spool(self: &Arc<Self>, writer: &mut Writer) {
+        let segments = writer.take_over();
+        if !segments.is_empty() {
+            self.with(|guarded, effects| {
+                let taken = guarded.state.take_over(segments, effects);
+                effects.notices.push(Notice::TakenOver { items: taken.items, damaged: taken.damaged });
+            });
+        }
+        let durable = self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable);
+        let mut last_sync = Instant::now();
+        let mut read: Vec<Content> = Vec::new();
+        loop {
+            let mut guarded = self.lock();
+            let (requested, stop) = (guarded.spooling.requested, guarded.spooling.stop);
+            if stop && let Some(shelf) = &mut guarded.state.shelf {
+                shelf.close_current();
+            }
+            let commands = guarded.state.shelf.as_mut().map(|shelf| shelf.take_commands()).unwrap_or_default();
+            let is_idle = commands.is_empty() && requested == guarded.spooling.synced && !stop;
+            if is_idle {
+                self.doze(guarded, writer.is_dirty().then(|| last_sync + SYNC_EVERY));
+                if writer.is_dirty() && last_sync.elapsed() >= SYNC_EVERY {
+                    last_sync = Instant::now();
+                    self.check(writer.sync());
+                }
+                continue;
+            }
+            drop(guarded);
+            self.check(writer.execute(commands, &mut read));
+            if durable || writer.is_dirty() && last_sync.elapsed() >= SYNC_EVERY {
+                last_sync = Instant::now();
+                self.check(writer.sync());
+            }
+            for content in read.drain(..) {
+                self.with(|guarded, effects| guarded.state.restore(&content, Instant::now(), effects));
+            }
+            let mut guarded = self.lock();
+            let is_waited_for = guarded.spooling.synced < requested;
+            guarded.spooling.synced = requested;
+            if is_waited_for {
+                self.announce();
+            }
+            if stop {
+                return;
+            }
+            // Others who wait come before gathering.
+            if guarded.spooling.requested == requested && !durable {
+                let waited = self.spool_wake.wait_timeout_while(guarded, GATHER, |guarded| {
+                    guarded.spooling.requested == requested && !guarded.spooling.stop
+                });
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn doze(&self, mut guarded: std::sync::MutexGuard<'_, Guarded>, until: Option<Instant>) {
+        guarded.spooling.asleep = true;
+        let is_called = |guarded: &Guarded| {
+            !guarded.spooling.asleep || guarded.spooling.stop || guarded.spooling.requested > guarded.spooling.synced
+        };
+        while !is_called(&guarded) {
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    let waited = self.spool_wake.wait_timeout(guarded, left);
+                    (guarded, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+                None => guarded = self.spool_wake.wait(guarded).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        guarded.spooling.asleep = false;
+    }
+
+    fn check(self: &Arc<Self>, result: std::io::Result<()>) {
+        if let Err(error) = result {
+            self.fail_spool(error.to_string());
+        }
+    }
+
+    fn fail_spool(self: &Arc<Self>, error: String) {
+        self.with(|guarded, effects| {
+            if guarded.state.shelf.as_ref().is_some_and(|shelf| !shelf.has_failed()) {
+                guarded.state.fail_spool();
+                effects.notices.push(Notice::SpoolFailed { error });
+            }
+        });
+        self.announce();
+    }
+}
