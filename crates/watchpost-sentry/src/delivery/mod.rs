@@ -13,27 +13,25 @@
 //! ```
 //!
 //! # What is lost when
-//! *Nothing is on disk.* What is held when the process dies is lost. Everything else that is lost is counted, by
-//! [`DropReason`], and reported to Sentry in client reports:
+//! *Without a spool nothing is on disk*: what is held when the process dies is lost. With one ([`DeliveryConfig::with_spool`])
+//! it is sent by the next process that uses the same folder. Everything else that is lost is counted, by [`DropReason`], and
+//! reported to Sentry in client reports:
 //!
-//! - a buffer is full ([`BufferLimits`]): its oldest items go (`queue_overflow`; `network_error` if they were tried);
+//! - a buffer is full ([`BufferLimits`]): its oldest items go (`queue_overflow`; `network_error` if they were tried). With a
+//!   spool they wait there instead, until that is full, too ([`SpoolConfig`]; `cache_overflow`);
 //! - Sentry asked to wait: what is sealed meanwhile in the limited categories goes (`ratelimit_backoff`), and what was
-//!   answered with 429 (counted by Sentry itself, so in no report);
+//!   answered with 429 (counted by Sentry itself, so in no report). With a spool both wait there;
 //! - Sentry refused an item: 413 (a batch is halved and tried once more), any other 4xx (`send_error`).
 //!
 //! 5xx, 408, timeouts and network errors lose nothing: the items are held and tried again after 200 ms, doubling up to
 //! 30 s with jitter. After three failures in a row everything waits, and a single request goes ahead to see.
 //!
-//! # The seam for a spool
-//! A `Parcel` is the unit that a durable store keeps: sealed, encoded, complete but for `sent_at`, and weighed (its
-//! `Load`). Three places decide over a parcel's life, and a store stands behind them:
-//!
-//! - `State::queue` takes over a sealed parcel: there it is appended before it counts as accepted;
-//! - `State::settle` is where a parcel is done with, sent or dropped: there it is acknowledged;
-//! - `State::next` takes a parcel out, and `shed` and `Verdict::RateLimited` drop what is limited: a store keeps that
-//!   and is asked again when `RateLimits::blocked_until` has passed.
-//!
-//! A parcel that a new process finds goes in through `State::queue` as if it had just been sealed.
+//! # The spool
+//! Each item is appended to a segment as it is accepted, and acknowledged when it was sent or dropped. What is killed in between
+//! sends it again: errors, transactions and spans have ids by which Sentry recognises them, logs do not. How much a kill can
+//! cost, [`SpoolMode`] says. A disk that fails (full, read-only, gone) is said once; from then on items are in memory only.
+//! Redaction stands before delivery, so secrets never reach the disk; the DSN's key does not either. Traces' sampling contexts do,
+//! with the public key that Sentry wants in them.
 
 mod answer;
 mod batch;

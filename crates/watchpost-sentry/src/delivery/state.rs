@@ -140,7 +140,8 @@ impl State {
 
     /// Takes what is sealed already: an error event, a transaction, a container of spans.
     pub(super) fn single(&mut self, mut parcel: Parcel, now: impl Fn() -> Instant, effects: &mut Effects) {
-        if self.admit(&parcel.load, parcel.footprint() + size_of::<Place>(), now, effects) {
+        let place = if self.shelf.is_some() { size_of::<Place>() } else { 0 };
+        if self.admit(&parcel.load, parcel.footprint() + place, now, effects) {
             parcel.places.extend(self.shelve(Item::Sealed(&parcel), parcel.load));
             self.queue([Some(parcel), None], effects);
         } else {

@@ -232,7 +232,7 @@ fn in_durable_mode_an_item_is_on_disk_when_it_is_accepted() {
 }
 
 #[test]
-fn only_the_owner_can_read_it_and_no_key_is_in_it() {
+fn only_the_owner_can_read_it_and_the_dsn_is_not_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let sink = Sink::closed();
     let dsn = sink.dsn().replace("key@", "0123456789abcdef@");

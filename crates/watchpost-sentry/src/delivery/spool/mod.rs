@@ -24,6 +24,8 @@ pub(super) use self::{
     shelf::{FileId, Place, Shelf},
     writer::{Content, Writer},
 };
+#[cfg(test)]
+pub(super) use self::{record::scan, shelf::Command};
 
 /// Keeps what was accepted on disk until it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

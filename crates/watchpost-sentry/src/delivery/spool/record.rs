@@ -169,7 +169,7 @@ pub(in super::super) struct Found {
 }
 
 /// Finds the records of a segment. Bytes that are none are skipped up to the next record that can be read.
-pub(super) fn scan(segment: &[u8]) -> Found {
+pub(in super::super) fn scan(segment: &[u8]) -> Found {
     let mut found = Found::default();
     let mut at = 0;
     let mut is_damaged = false;

@@ -57,6 +57,7 @@ pub(in super::super) struct Shelf {
     /// The segment that is being read back, and how long it was when that was asked for.
     reading: Option<(u32, u32)>,
     bytes: u64,
+    segment_bytes: u32,
     max_bytes: u64,
     max_age_ms: u64,
     /// What is on disk only, for each lane.
@@ -122,12 +123,19 @@ impl Shelf {
             commands: VecDeque::new(),
             reading: None,
             bytes: 0,
+            segment_bytes: SEGMENT_BYTES,
             max_bytes: config.max_bytes,
             max_age_ms: u64::try_from(config.max_age.as_millis()).unwrap_or(u64::MAX),
             spilled: [0; Lane::COUNT],
             unwritten: 0,
             failed: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn with_segment_bytes(mut self, bytes: u32) -> Self {
+        self.segment_bytes = bytes;
+        self
     }
 
     /// Puts an item on the shelf. Its place is nowhere when the disk has failed or can't keep up: then it is in memory only.
@@ -162,7 +170,7 @@ impl Shelf {
         segment.bytes += length;
         self.bytes += u64::from(length);
         self.unwritten += length as usize;
-        if segment.bytes >= SEGMENT_BYTES {
+        if segment.bytes >= self.segment_bytes {
             self.close_current();
         }
         Some(Place { slot, index })

@@ -4,6 +4,7 @@ mod account;
 mod drops;
 mod outage;
 mod reports;
+mod spool;
 mod waking;
 
 use std::time::SystemTime;
