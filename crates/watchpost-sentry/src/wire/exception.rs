@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Value, json::JsonWriter, lenient, owned, value::write_object};
 
-/// One exception of an [`ErrorEvent`].
+/// One exception of an [`ErrorEvent`](super::ErrorEvent).
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Exception<'a> {
     /// The type, for example `ToolCallError`.
