@@ -15,8 +15,8 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-mod assembly;
 pub mod ai;
+mod assembly;
 pub mod exporter;
 pub mod mapping;
 pub mod mcp;

@@ -55,8 +55,8 @@ pub use self::{
     error::ExporterError,
     mcp::McpExporter,
     sentry::{
-        EventItem, ExporterOptions, LogLevel, SentryExporter, SentryExporterConfig, SentryExporterStats, SpanFilter, SpanItem,
-        TraceToSample,
+        EventItem, ExporterOptions, LogLevel, SentryExporter, SentryExporterConfig, SentryExporterStats, SpanFilter,
+        SpanItem, TraceToSample,
     },
 };
 pub use crate::mapping::{Profile, TraceMode};
