@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -325,4 +326,66 @@ fn damage_on_disk_costs_what_it_hit_and_is_counted() {
     until("it takes over", || delivery.outcome().recovered == 98);
     assert!(delivery.shutdown(LONG).complete);
     assert_eq!(numbers(&outage.answered()), (0..99).filter(|number| *number != 50).collect::<Vec<_>>());
+}
+
+/// Where a sender in a process of its own sends to, and where it keeps what it could not send.
+const SENDER: &str = "WATCHPOST_TEST_SENDER";
+
+/// Not a test: the process that the next one kills. Says of every tenth log that all before it are safe.
+#[test]
+#[ignore = "what the next test runs in a process of its own"]
+fn send_until_killed() {
+    let Ok(sender) = std::env::var(SENDER) else { return };
+    let mut parts = sender.split(' ');
+    let (dsn, folder, first) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let first: u64 = first.parse().unwrap();
+    let delivery = start(dsn, Path::new(folder));
+    for number in first.. {
+        delivery.log(&log(number));
+        if number % 10 == 9 {
+            assert!(delivery.sync(LONG));
+            // The harness captures what tests print; this has to get out.
+            writeln!(std::io::stderr(), "safe {number}").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_safe_survives_a_kill_whenever_it_comes() {
+    const KILLS: u64 = 12;
+    const SPAN: u64 = 1_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let outage = Outage::begin();
+    let mut safe = Vec::new();
+    for kill in 0..KILLS {
+        let first = kill * SPAN;
+        let mut sender = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "spool::send_until_killed"])
+            .env(SENDER, format!("{} {} {first}", outage.sink.dsn(), folder.path().display()))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(sender.stderr.take().unwrap()).lines();
+        // Some die early, some after they took over what the others left.
+        let wanted = 1 + (kill * 7) % 23;
+        let said = lines.filter_map(|line| line.unwrap().strip_prefix("safe ")?.parse::<u64>().ok());
+        let last = said.take(wanted as usize).last().unwrap();
+        sender.kill().unwrap();
+        sender.wait().unwrap();
+        safe.extend(first..=last);
+    }
+    outage.end();
+    let delivery = start(&outage.sink.dsn(), folder.path());
+    until("it takes over", || delivery.outcome().recovered >= safe.len() as u64);
+    let outcome = delivery.shutdown(LONG);
+    assert!(outcome.complete, "{outcome}");
+    assert_eq!(outcome.dropped(), 0, "{outcome}");
+    let arrived = numbers(&outage.answered());
+    let missing: Vec<_> = safe.iter().filter(|number| arrived.binary_search(number).is_err()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let mut once = arrived.clone();
+    once.dedup();
+    assert_eq!(once.len(), arrived.len(), "nothing was answered before a kill, so nothing may come twice");
+    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
 }
