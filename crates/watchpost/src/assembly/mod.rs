@@ -96,6 +96,9 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             Applied::Repeated => self.counts.repeated += 1,
             Applied::Open { is_new } | Applied::Ended { is_new, .. } => {
                 self.counts.skipped_spans += u64::from(is_new && is_skipped);
+        if self.when == ReleaseWhen::SpanEnded {
+            trace.release_joined(out);
+        }
             }
         }
         if let Applied::Ended { at, is_new } = applied {

@@ -147,3 +147,56 @@ fn check_broken(name: &str, mode: SpanMode, events: &[TracingEvent]) {
     assert_eq!((stats.open_spans, stats.open_traces, stats.open_bytes), (0, 0, 0), "{name}");
     assert_eq!((stats.queued_spans, stats.hook_panics), (0, 0), "{name}");
 }
+
+/// The events, those of a kind or all, as they are and in five other orders.
+fn orders(events: &[TracingEvent]) -> Vec<Vec<TracingEvent>> {
+    let ended: Vec<_> =
+        events.iter().filter(|event| matches!(event, TracingEvent::SpanEnded(_))).cloned().collect();
+    let shuffled = (1..=5_u64).map(|seed| {
+        let mut events = events.to_vec();
+        Random(seed * 0x9e37_79b9).shuffle(&mut events);
+        events
+    });
+    [ended].into_iter().chain(shuffled).collect()
+}
+
+#[test]
+fn no_span_is_below_one_that_is_not_sent_in_whichever_order_the_events_come() {
+    for (name, events) in recordings() {
+        let skipped: BTreeSet<_> = events.iter().filter(|event| !is_sent(event)).map(key).collect();
+        for events in orders(&events) {
+            let sink = Sink::start();
+            let exporter = sink.with_mode(SpanMode::Stream);
+            events.iter().for_each(|event| exporter.export_tracing_event(event.clone()));
+            assert!(exporter.shutdown_within(PATIENCE).complete);
+            for span in sink.spans() {
+                let parent = span.parent.clone().map(|parent| (span.trace_id.clone(), parent));
+                assert!(parent.is_none_or(|parent| !skipped.contains(&parent)), "{name}: {span:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transaction_is_the_same_with_the_ends_alone() {
+    for (name, events) in recordings() {
+        if !["agent-tools-multistep", "nested-agent", "error-bubbles"].iter().any(|wanted| name.contains(wanted)) {
+            continue;
+        }
+        let sent = |events: &[TracingEvent]| {
+            let sink = Sink::start();
+            let exporter = sink.with_mode(SpanMode::Transaction);
+            events.iter().for_each(|event| exporter.export_tracing_event(event.clone()));
+            assert!(exporter.shutdown_within(PATIENCE).complete);
+            let told = |span: Arrived| {
+                let data = &span.json["data"];
+                (span.id, span.parent, data["gen_ai.usage.input_tokens"].clone(), data["gen_ai.system"].clone())
+            };
+            let mut spans: Vec<_> = sink.spans().into_iter().map(told).collect();
+            spans.sort_by(|one, other| one.0.cmp(&other.0));
+            (spans, sink.payloads("event").len(), sink.payloads("transaction").len())
+        };
+        let whole = sent(&events);
+        assert_eq!(sent(&orders(&events)[0]), whole, "{name}");
+    }
+}

@@ -113,7 +113,7 @@ fn what_is_remembered_is_bounded_and_forgotten_in_time() {
     for number in 1..=100 {
         let mut agent = span(u64::from(number), 0, AgentRun);
         agent.trace_id = trace(number);
-        bench.end(&agent, 200);
+        bench.nest(&[&agent]);
         if number == 10 {
             after_ten = bench.assembler.bytes();
         }

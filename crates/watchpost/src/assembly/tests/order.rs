@@ -51,6 +51,8 @@ fn an_end_without_a_start_is_a_whole_span_and_nothing_comes_after_an_end() {
     let mut bench = Bench::new();
     let tool = span(1, 0, ToolCall);
     bench.end(&tool, 5);
+    assert_eq!(bench.numbers(), Vec::<Vec<u64>>::new(), "its children may come later too");
+    bench.wait(5);
     assert_eq!(bench.numbers(), [[1]]);
     bench.start(&tool);
     bench.update(&tool);
@@ -122,6 +124,48 @@ fn a_parent_never_seen_stays_as_given_and_its_children_wait_a_moment_for_it() {
     assert_eq!((releases.len(), releases[0].has_root), (1, false));
     assert_eq!((parent(&releases[0].spans, 2), parent(&releases[0].spans, 3)), (77, 2));
     assert_eq!(bench.assembler.open_traces(), 0);
+}
+
+#[test]
+fn an_ended_root_waits_for_the_missing_parents_of_spans_of_its_trace() {
+    let mut bench = Bench::new();
+    let (agent, generation, tool) = (span(1, 0, AgentRun), span(2, 1, ModelGeneration), span(3, 2, ToolCall));
+    bench.start(&agent);
+    bench.start(&tool);
+    bench.end(&tool, 5);
+    bench.end(&agent, 6);
+    assert_eq!(bench.numbers(), Vec::<Vec<u64>>::new());
+    bench.wait(4);
+    bench.start(&generation);
+    assert_eq!(bench.numbers(), Vec::<Vec<u64>>::new());
+    bench.end(&generation, 6);
+    assert_eq!(bench.numbers(), [[1, 2, 3]], "at once when it is whole");
+    assert_eq!(bench.assembler.open_traces(), 0);
+}
+
+#[test]
+fn an_ended_root_does_not_wait_for_longer_than_a_moment_nor_for_what_was_released() {
+    let mut bench = Bench::new();
+    let (agent, lost) = (span(1, 0, AgentRun), span(3, 77, ToolCall));
+    bench.start(&agent);
+    bench.start(&lost);
+    bench.end(&lost, 5);
+    bench.wait(5);
+    assert_eq!(bench.numbers(), [[3]]);
+    bench.end(&agent, 6);
+    assert_eq!(bench.numbers(), [[1]]);
+}
+
+#[test]
+fn with_the_ends_alone_in_any_order_everything_is_one_release() {
+    let types = [AgentRun, ModelGeneration, ModelStep, ToolCall];
+    let spans: Vec<_> = (1_u64..).zip(types).map(|(number, ty)| span(number, number - 1, ty)).collect();
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [0, 3, 1, 2]] {
+        let mut bench = Bench::new();
+        order.into_iter().for_each(|place| bench.end(&spans[place], 20));
+        bench.wait(5);
+        assert_eq!(bench.numbers(), [[1, 2, 4]], "{order:?}");
+    }
 }
 
 #[test]
@@ -230,7 +274,7 @@ fn an_event_span_is_a_span_without_length_and_a_breadcrumb_of_its_own_trace() {
     bench.start(&agent);
     bench.end(&signal, 2);
     bench.end(&chunk, 3);
-    bench.end(&other, 9);
+    bench.nest(&[&other]);
     bench.end(&agent, 10);
     let spans = bench.spans();
     assert_eq!(of(&spans, 2).span.end, Some(at(2)));

@@ -65,3 +65,43 @@ fn a_generation_tells_of_the_tools_that_were_released_before_it() {
     let told: Vec<_> = calls.iter().map(|call| (call.id.as_deref().unwrap(), call.arguments.is_some())).collect();
     assert_eq!(told, [("c1", true), ("c2", true)]);
 }
+
+#[test]
+fn a_span_waits_until_the_span_above_it_that_is_sent_is_known() {
+    let types = [AgentRun, ModelGeneration, ModelStep, ToolCall];
+    let spans: Vec<_> = (1_u64..).zip(types).map(|(number, ty)| span(number, number - 1, ty)).collect();
+    for order in [[3, 2, 1, 0], [3, 0, 2, 1], [2, 3, 0, 1], [3, 1, 2, 0], [0, 1, 3, 2]] {
+        let mut bench = Bench::stream();
+        order.into_iter().for_each(|place| bench.end(&spans[place], 20));
+        let released = bench.spans();
+        assert_eq!((parent(&released, 4), parent(&released, 2), released.len()), (2, 1, 3), "{order:?}");
+        assert_eq!(bench.assembler.open_spans(), 0, "{order:?}");
+        bench.wait(5);
+        assert_eq!((bench.spans().len(), bench.assembler.open_traces()), (0, 0), "{order:?}");
+    }
+}
+
+#[test]
+fn a_start_makes_the_parent_of_a_finished_span_known_too() {
+    let mut bench = Bench::stream();
+    let (agent, step, tool) = (span(1, 0, AgentRun), span(2, 1, ModelStep), span(3, 2, ToolCall));
+    bench.start(&agent);
+    bench.end(&failed(tool, "db down"), 5);
+    assert!(bench.spans().is_empty());
+    bench.start(&step);
+    let released = bench.spans();
+    assert_eq!((parent(&released, 3), released.len()), (1, 1));
+    bench.end(&step, 6);
+    bench.end(&failed(agent, "db down"), 7);
+    assert!(!bench.spans()[0].reports_error, "its tool did");
+}
+
+#[test]
+fn a_span_whose_parent_never_comes_goes_after_a_moment() {
+    let mut bench = Bench::stream();
+    bench.nest(&[&span(2, 77, ModelStep), &span(3, 2, ToolCall)]);
+    assert!(bench.spans().is_empty());
+    bench.wait(5);
+    let released = bench.spans();
+    assert_eq!((parent(&released, 3), released.len(), bench.assembler.open_traces()), (77, 1, 0));
+}

@@ -49,6 +49,10 @@ pub(in crate::assembly) struct Trace {
     /// Since when the first of its runs has waited, at the earliest.
     waiting_since: Option<Instant>,
     /// When it is to be looked at.
+    /// Whether the end of a root came before its start: its events come in any order.
+    is_unordered: bool,
+    /// The finished spans that waited for a parent and whose root the last event made known.
+    joined: Vec<u32>,
     pub(in crate::assembly) wake: Option<Instant>,
     /// With how many spans it looks for some to forget.
     forget_at: usize,
@@ -102,6 +106,8 @@ impl Trace {
             bytes: TRACE_BYTES,
             latest: Timestamp::default(),
             heard: now,
+            is_unordered: false,
+            joined: Vec::new(),
             waiting_since: None,
             wake: None,
             forget_at: MAX_RELEASED,
@@ -140,6 +146,7 @@ impl Trace {
         now: Instant,
         is_kept: &impl Fn(&Span) -> bool,
     ) -> Applied {
+        self.joined.clear();
         self.heard = now;
         self.sampled = self.sampled.or(span.sampled);
         if span.start > self.latest {
@@ -179,6 +186,7 @@ impl Trace {
         let is_new = known.is_none();
         if !ends && !is_event {
             return Applied::Open { is_new };
+        self.is_unordered |= is_new && !is_event && self.runs[run].root == Root::Open(at as u32);
         }
         let at_least = if is_event { self.table.nodes[at].start } else { self.latest };
         self.close(at, at_least, SpanCompletion::Ended, now);
@@ -280,17 +288,23 @@ impl Trace {
     }
 
     /// Spans whose parent came belong to its run.
-    fn join(&mut self, orphans: usize, run: usize) {
+    fn join(&mut self, orphans: usize, into: usize) {
         let orphans = self.top_of(orphans);
-        if orphans == run {
+        if orphans == into {
             return;
         }
         let joined = &mut self.runs[orphans];
-        joined.part_of = Some(run as u32);
+        joined.part_of = Some(into as u32);
+        let held_any = joined.held > 0;
+        if held_any && self.runs[into].root != Root::Unseen {
+            let ended = |at: &&u32| self.table.nodes[**at as usize].state == State::Ended;
+            self.joined = members.iter().filter(ended).copied().collect();
+        }
+        let joined = &mut self.runs[orphans];
         let mut members = std::mem::take(&mut joined.members);
         let (open, held, since) = (joined.open, joined.held, joined.waiting_since.take());
         (joined.open, joined.held) = (0, 0);
-        let run = &mut self.runs[run];
+        let run = &mut self.runs[into];
         // The longer list stays where it is.
         if members.len() > run.members.len() {
             std::mem::swap(&mut members, &mut run.members);
@@ -331,7 +345,7 @@ impl Trace {
         match self.runs[run].root {
             Root::Open(root) if root as usize == at => {
                 self.runs[run].root = Root::Ended(root);
-                if self.runs[run].open > 0 {
+                if self.runs[run].open > 0 || self.may_grow(run) {
                     self.wait(run, now);
                 }
             }
@@ -340,6 +354,17 @@ impl Trace {
             _ => {}
         }
     }
+    /// Whether spans of the run may be on their way, though none of it is open: some wait for parents that were not seen, or the
+    /// events come in any order.
+    fn may_grow(&self, run: usize) -> bool {
+        let Run { open, held, .. } = self.runs[run];
+        let waits = |orphans: &u32| {
+            let orphans = &self.runs[self.top_of(*orphans as usize)];
+            orphans.root == Root::Unseen && (orphans.open > 0 || orphans.held > 0)
+        };
+        self.is_unordered || (self.open + self.held > open + held && self.missing.values().any(waits))
+    }
+
 
     /// An event span is a breadcrumb of its trace.
     fn note(&mut self, span: &Span) {

@@ -1,6 +1,6 @@
 //! What is taken out of a trace: runs that are complete, and those that have waited long enough.
 
-use std::{mem, sync::Arc, time::Instant};
+use std::{cmp::Reverse, mem, sync::Arc, time::Instant};
 
 use super::{Root, Run, Trace};
 use crate::assembly::{
@@ -10,15 +10,31 @@ use crate::assembly::{
 };
 
 impl Trace {
-    /// A span that ended, alone (stream mode).
+    /// A span that ended, alone (stream mode). One whose root was not seen yet waits for it: the span above it that is sent may
+    /// not be known.
     pub(in crate::assembly) fn release_span(&mut self, at: usize) -> Option<Part> {
         let run = self.run_of(at);
+        if self.runs[run].root == Root::Unseen || self.table.nodes[at].state != State::Ended {
+            return None;
+        }
         let part = self.table.nodes[at].is_kept.then(|| self.release_one(run, at));
         if self.runs[run].root == Root::Ended(at as u32) {
             self.runs[run].root = Root::Released;
             self.runs[run].waiting_since = None;
         }
         part
+    }
+
+    /// The finished spans that waited until the last event, each alone, the deepest first.
+    pub(in crate::assembly) fn release_joined(&mut self, out: &mut Vec<Part>) {
+        if self.joined.is_empty() {
+            return;
+        }
+        let mut waited = mem::take(&mut self.joined);
+        waited.sort_by_cached_key(|at| (Reverse(self.table.above(*at as usize).count()), *at));
+        for at in waited {
+            out.extend(self.release_span(at as usize));
+        }
     }
 
     fn release_one(&mut self, run: usize, at: usize) -> Part {
@@ -85,13 +101,13 @@ impl Trace {
         }
     }
 
-    /// The run of a span that ended, if its root ended too and nothing else of it is open. A span that came whole after the
+    /// The run of a span that ended, if its root ended too and nothing else of it is open or may come. A span that came whole after the
     /// root was released waits a moment for others like it.
     pub(in crate::assembly) fn release_complete(&mut self, at: usize, is_new: bool) -> Option<Part> {
         let run = self.run_of(at);
         let Run { root, open, .. } = self.runs[run];
         let is_complete = match root {
-            Root::Ended(_) => open == 0,
+            Root::Ended(_) => open == 0 && !self.may_grow(run),
             Root::Released => open == 0 && !is_new,
             Root::Open(_) | Root::Unseen => false,
         };
