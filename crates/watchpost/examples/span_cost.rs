@@ -1,6 +1,7 @@
 //! Measures what one AI span costs on the exporter's thread: redaction, mapping, encoding.
 //!
-//! `cargo run --release -p watchpost --example span_cost`
+//! `cargo run --release -p watchpost --example span_cost`; with the path of a trace (`xtask/src/bench/spans/trace.jsonl`) the
+//! cost of its spans is measured and nothing else.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example that measures")]
 
 use std::{hint::black_box, time::Instant};
@@ -10,7 +11,7 @@ use watchpost::{
     mapping::ai::{self, AiSettings},
     model::{
         FinishedSpan, Gathered, ModelGenerationAttributes, Payload, Span, SpanAttributes, SpanCompletion, SpanType,
-        UsageStats, Withheld,
+        TracingEvent, UsageStats, Withheld, mastra,
     },
     redact::{Capture, redact_span},
 };
@@ -21,6 +22,9 @@ const ROUNDS: u32 = 100;
 
 fn main() {
     let settings = AiSettings::default();
+    if let Some(path) = std::env::args().nth(1) {
+        return measure_trace(&std::fs::read_to_string(path).unwrap(), &settings);
+    }
     let span = generation(2_000);
     let redacted = measure("redact a clean span of 2 KB (with a copy of it)", ROUNDS, || {
         let mut span = span.clone();
@@ -69,6 +73,31 @@ fn measure(what: &str, rounds: u32, mut run: impl FnMut()) -> f64 {
     micros
 }
 
+/// A whole trace: all its spans redacted, then those that are sent mapped and encoded as one transaction.
+fn measure_trace(lines: &str, settings: &AiSettings) {
+    let ended = |line: &str| match mastra::parse_line(line).unwrap() {
+        TracingEvent::SpanEnded(span) => Some(finished(span)),
+        _ => None,
+    };
+    let spans: Vec<_> = lines.lines().filter_map(ended).filter(|span| ai::operation(&span.span.ty).is_some()).collect();
+    let rounds = ROUNDS / 5;
+    let per_span = |what: &str, run: &mut dyn FnMut()| measure(what, rounds, run) / spans.len() as f64;
+    let mut clean = spans.clone();
+    let redacted = per_span("redact the trace's spans, which are clean", &mut || {
+        clean.iter_mut().for_each(|span| redact_span(span, Capture::ALL));
+    });
+    let mut out = Vec::new();
+    let (root, children) = spans.split_last().unwrap();
+    let encoded = per_span("map and encode them as a transaction", &mut || {
+        out.clear();
+        let children = children.iter().map(|child| ai::span(child, settings)).collect();
+        ai::transaction(root, children, settings).write_json(&mut out);
+        black_box(&out);
+    });
+    println!("{redacted:8.2} µs  redaction, {encoded:.2} µs mapping and encoding, of each of {} spans", spans.len());
+    println!("{:8} bytes of JSON", out.len());
+}
+
 /// A generation whose messages are about so many bytes.
 fn generation(bytes: usize) -> FinishedSpan {
     let text = "What is the weather like in Vienna, and should I take an umbrella with me? ";
@@ -95,9 +124,13 @@ fn generation(bytes: usize) -> FinishedSpan {
     span.metadata = vec![("runId".into(), "79da2fc4-930d-42a0-b8f4-43aceb2b5abb".into())];
     span.input = Some(Payload::from(json!({"messages": messages})));
     span.output = Some(Payload::from(json!({"text": text, "files": [], "toolCalls": []})));
+    finished(span)
+}
+
+fn finished(span: Span) -> FinishedSpan {
     FinishedSpan {
+        parent_span_id: span.parent_span_id.or(Some(SpanId([1; 8]))),
         span,
-        parent_span_id: Some(SpanId([1; 8])),
         completion: SpanCompletion::Ended,
         agent: None,
         gathered: Gathered::default(),

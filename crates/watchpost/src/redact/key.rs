@@ -52,6 +52,41 @@ const NOT_A_CREDENTIAL: &[Word] = &words([
     "page", "per", "prev", "previous", "progress", "resume", "special", "stop", "sync", "total", "unexpected",
 ]);
 const TOKEN: Word = words(["token"])[0];
+/// Keys of Mastra's list that are too common to be secrets as a part of a longer name, or in prose: the key as a whole, in
+/// whatever case.
+const WHOLE_KEYS: &[&str] = &["key", "refresh", "ssn"];
+
+/// Pairs of letters of which every word that can make a key a secret has one, and hardly any other key does: most keys are told
+/// by a look at their letters, at 5 instructions each, and are never split into words.
+const PAIRS: &[&[u8; 2]] =
+    &[b"ke", b"as", b"wd", b"ec", b"ia", b"jw", b"au", b"ea", b"rf", b"ml", b"si", b"ki", b"sn", b"fr"];
+/// The same: the second letters by the first one, both by their last five bits, which are the same for capitals.
+const SECONDS: [u32; 32] = {
+    let mut seconds = [0; 32];
+    let mut index = 0;
+    while index < PAIRS.len() {
+        seconds[(PAIRS[index][0] & 31) as usize] |= 1 << (PAIRS[index][1] & 31);
+        index += 1;
+    }
+    seconds
+};
+const _: () = {
+    let lists = [STRONG, WEAK, HEADERS, QUALIFIED];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut word = 0;
+        while word < lists[list].len() {
+            assert!(may_be_secret(&lists[list][word].to_be_bytes()), "a word without one of the pairs");
+            word += 1;
+        }
+        list += 1;
+    }
+    let mut whole = 0;
+    while whole < WHOLE_KEYS.len() {
+        assert!(may_be_secret(WHOLE_KEYS[whole].as_bytes()), "a key without one of the pairs");
+        whole += 1;
+    }
+};
 
 /// Whether a key names a secret: `password`, `apiKey`, `X-Api-Key`, `Authorization`; not `input_tokens`, not `author`.
 #[must_use]
@@ -60,8 +95,7 @@ pub fn is_secret_key(key: &str) -> bool {
 }
 
 pub(super) fn classify_key(key: &str) -> Option<KeyClass> {
-    // Most of an agent's content is messages, and most keys in it are these.
-    if matches!(key, "role" | "content" | "type" | "text" | "id" | "name" | "messages" | "args" | "input" | "output") {
+    if !may_be_secret(key.as_bytes()) {
         return None;
     }
     let (words, count) = split(key);
@@ -80,6 +114,38 @@ pub(super) fn classify_key(key: &str) -> Option<KeyClass> {
         (has(WEAK) && !has(NOT_A_CREDENTIAL)).then_some(KeyClass::Weak)
     };
     class.filter(|_| !DESCRIPTIONS.contains(last))
+}
+
+/// Whether a key has one of the [`PAIRS`]: any other names no secret, nor is it one of the whole keys.
+pub(super) const fn may_be_secret(key: &[u8]) -> bool {
+    let mut at = 1;
+    while at < key.len() {
+        if is_pair(key[at - 1], key[at]) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether one of the [`PAIRS`] is of these letters.
+pub(super) const fn is_pair(first: u8, second: u8) -> bool {
+    SECONDS[(first & 31) as usize] >> (second & 31) & 1 != 0
+}
+
+/// Whether a key of JSON is a secret as a whole: `key`, `refresh`, `ssn`.
+pub(super) fn is_whole_key(key: &str) -> bool {
+    WHOLE_KEYS.iter().any(|whole| whole.eq_ignore_ascii_case(key))
+}
+
+/// Whether one of the whole keys stands in quotes before the colon at `colon`.
+pub(super) fn follows_whole_key(json: &[u8], colon: usize) -> bool {
+    let Some(key) = json[..colon].strip_suffix(b"\"") else { return false };
+    WHOLE_KEYS.iter().any(|whole| {
+        key.len()
+            .checked_sub(whole.len() + 1)
+            .is_some_and(|start| key[start] == b'"' && key[start + 1..].eq_ignore_ascii_case(whole.as_bytes()))
+    })
 }
 
 /// The last eight words of a key, the last one first: split at `_`, `-`, `.`, spaces and where camelCase changes.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{
     MARKER,
-    key::{KeyClass, classify_key},
+    key::{KeyClass, classify_key, is_pair},
     run::{Run, Runs},
     text::Finding,
     token::looks_random,
@@ -62,6 +62,32 @@ pub(super) fn value<'a>(text: &'a str, at: usize, runs: &mut Runs) -> Option<Fin
     };
     let is_prose = PROSE.iter().any(|word| word.eq_ignore_ascii_case(content));
     (is_secret && !range.is_empty() && !is_prose).then_some(Finding { range, quote: key.quote })
+}
+
+/// Whether what stands before the `:` at `at` is a key that surely names no secret, so that [`value`] has nothing to find: by
+/// far the most are, and are told by their letters in one pass backwards.
+pub(super) fn follows_harmless_key(bytes: &[u8], at: usize) -> bool {
+    let floor = at.saturating_sub(MAX_KEY);
+    let mut end = at;
+    if end > floor && matches!(bytes[end - 1], b'"' | b'\'' | b'`') {
+        end -= 1;
+        while end > floor && bytes[end - 1] == b'\\' {
+            end -= 1;
+        }
+    }
+    let mut after = 0;
+    for &byte in bytes[floor..end].iter().rev() {
+        if !is_key_byte(byte) {
+            // Behind a gap or an index there may be a key yet.
+            return after != 0 || !matches!(byte, b' ' | b']');
+        }
+        if is_pair(byte, after) {
+            return false;
+        }
+        after = byte;
+    }
+    // A key that goes on before the floor is for `value` to judge.
+    floor == 0
 }
 
 /// The value of a command line flag, `--password VALUE`, whose second dash stands at `at`.

@@ -9,15 +9,11 @@ use serde_json::Value;
 use super::{
     MARKER,
     json_text::{read_escapes, redact_json_text},
-    key::{KeyClass, classify_key},
+    key::{KeyClass, classify_key, follows_whole_key, is_whole_key},
     redact_text,
-    text::holds_secret,
+    text::{holds_secret, scan_json},
 };
 use crate::model::Payload;
-
-/// Keys of Mastra's list that are too common to be secrets as a part of a longer name, or in prose: the key as a whole, in
-/// whatever case.
-const WHOLE_KEYS: &[&str] = &["key", "refresh", "ssn"];
 
 /// Replaces every secret in `payload`.
 pub(super) fn redact_payload(payload: &mut Payload) {
@@ -29,18 +25,32 @@ pub(super) fn redact_payload(payload: &mut Payload) {
         }
         return;
     }
-    // Escapes can hide a secret from a scan over the text, but only those that spell plain letters and signs.
-    if (holds_secret(text) || read_escapes(text).is_some_and(|read| holds_secret(&read)))
-        && let Cow::Owned(clean) = redact_json_text(text)
-    {
-        replace(payload, clean);
+    let scan = scan_json(text);
+    let mut has_whole_key = scan.has_whole_key;
+    if scan.holds_secret || hides_secret(text) {
+        if let Cow::Owned(clean) = redact_json_text(text) {
+            replace(payload, clean);
+        }
+        has_whole_key = holds_whole_key(payload.as_str());
     }
-    if has_whole_key(payload.as_str())
+    if has_whole_key
         && let Ok(mut value) = serde_json::from_str::<Value>(payload.as_str())
         && redact_whole_keys(&mut value)
     {
         replace(payload, value.to_string());
     }
+}
+
+/// Whether [`redact_payload`] may change `payload`: never false when it would.
+pub(super) fn may_hold_secret(payload: &Payload) -> bool {
+    let text = payload.as_str();
+    let scan = scan_json(text);
+    scan.holds_secret || scan.has_whole_key || hides_secret(text)
+}
+
+/// Whether escapes hide a secret from a scan over the text: only those do that spell plain letters and signs.
+fn hides_secret(json: &str) -> bool {
+    read_escapes(json).is_some_and(|read| holds_secret(&read))
 }
 
 /// [`redact_payload`] of what stands under `key`.
@@ -71,20 +81,9 @@ fn is_secret(key: &str, payload: &Payload) -> bool {
     }
 }
 
-fn is_whole_key(key: &str) -> bool {
-    WHOLE_KEYS.iter().any(|whole| whole.eq_ignore_ascii_case(key))
-}
-
 /// Whether one of the whole keys stands before a colon anywhere in the JSON.
-fn has_whole_key(json: &str) -> bool {
-    let bytes = json.as_bytes();
-    memchr::memmem::find_iter(bytes, b"\":").any(|end| {
-        WHOLE_KEYS.iter().any(|whole| {
-            end.checked_sub(whole.len() + 1).is_some_and(|start| {
-                bytes[start] == b'"' && bytes[start + 1..end].eq_ignore_ascii_case(whole.as_bytes())
-            })
-        })
-    })
+fn holds_whole_key(json: &str) -> bool {
+    memchr::memchr_iter(b':', json.as_bytes()).any(|colon| follows_whole_key(json.as_bytes(), colon))
 }
 
 /// Replaces the texts, objects and arrays under the whole keys; says whether there were any.

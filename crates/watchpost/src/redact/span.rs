@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Capture,
     event::{drop_error_texts, error_holds_secret, redact_error, redact_option, redact_string},
-    payload::{redact_member, redact_payload},
+    payload::{may_hold_secret, redact_member, redact_payload},
     redact_text,
     text::holds_secret,
 };
@@ -217,11 +217,9 @@ fn redact_gathered(gathered: &mut Gathered) {
 /// Breadcrumbs are shared by the spans of a trace: only one that holds a secret is copied.
 fn redact_breadcrumb(crumb: &mut Arc<Breadcrumb>) {
     let Breadcrumb { at: _, ty: _, message, output, is_error: _ } = &**crumb;
-    let mut clean_output = output.clone();
-    clean_output.iter_mut().for_each(redact_payload);
-    if holds_secret(message) || clean_output != *output {
+    if holds_secret(message) || output.as_ref().is_some_and(may_hold_secret) {
         let crumb = Arc::make_mut(crumb);
-        crumb.output = clean_output;
+        crumb.output.iter_mut().for_each(redact_payload);
         redact_type(&mut crumb.ty);
         redact_string(&mut crumb.message);
     }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{MARKER, pair, run::Runs, token, url};
+use super::{MARKER, key::follows_whole_key, pair, run::Runs, token, url};
 
 /// Shorter texts hold no secret that a rule could find (`pwd=ab`).
 const SHORTEST: usize = 6;
@@ -71,16 +71,30 @@ pub(super) fn holds_secret(text: &str) -> bool {
     Findings::of(text).next().is_some()
 }
 
+/// What one pass over the text of a JSON value tells.
+pub(super) struct Scan {
+    pub(super) holds_secret: bool,
+    /// Whether one of the keys stands in it that are secrets as a whole; not known when it holds another secret.
+    pub(super) has_whole_key: bool,
+}
+
+/// Looks through the text of a JSON value.
+pub(super) fn scan_json(text: &str) -> Scan {
+    let mut findings = Findings::of(text);
+    Scan { holds_secret: findings.next().is_some(), has_whole_key: findings.has_whole_key }
+}
+
 /// All findings of a text, in the order of their telling bytes; they may overlap.
 struct Findings<'a> {
     text: &'a str,
-    next: usize,
+    telling: TellingBytes<'a>,
     runs: Runs,
+    has_whole_key: bool,
 }
 
 impl<'a> Findings<'a> {
     fn of(text: &'a str) -> Self {
-        Self { text, next: 0, runs: Runs::default() }
+        Self { text, telling: TellingBytes::of(text.as_bytes()), runs: Runs::default(), has_whole_key: false }
     }
 }
 
@@ -88,24 +102,30 @@ impl<'a> Iterator for Findings<'a> {
     type Item = Finding<'a>;
 
     fn next(&mut self) -> Option<Finding<'a>> {
-        let Self { text, runs, .. } = self;
+        let Self { text, telling, runs, has_whole_key } = self;
         let bytes = text.as_bytes();
         if bytes.len() < SHORTEST {
             return None;
         }
         loop {
-            let at = next_telling_byte(bytes, self.next)?;
-            self.next = at + 1;
+            let at = telling.next()?;
+            let next = bytes.get(at + 1).copied().unwrap_or_default();
             let finding = match bytes[at] {
-                b':' if follows_common_key(bytes, at) => None,
-                b':' => url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs)),
+                // `://` and, escaped, `:\/\/` may begin a URL.
+                b':' if !matches!(next, b'/' | b'\\') && pair::follows_harmless_key(bytes, at) => None,
+                b':' => {
+                    *has_whole_key |= follows_whole_key(bytes, at);
+                    url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs))
+                }
                 b'=' => pair::value(text, at, runs),
                 b'-' => token::vendor_token(bytes, at, runs)
-                    .or_else(|| token::private_key(text, at, runs))
+                    .or_else(|| if next == b'-' { token::private_key(text, at, runs) } else { None })
                     .or_else(|| pair::flag_value(text, at, runs))
                     .map(Finding::from),
                 b'_' | b'.' | b'I' => token::vendor_token(bytes, at, runs).map(Finding::from),
                 b'J' => token::json_web_token(bytes, at, runs).map(Finding::from),
+                // `Bearer`, `Basic`
+                _ if !matches!(next, b'e' | b'E' | b'a' | b'A') => None,
                 _ => token::scheme_credential(bytes, at).map(Finding::from),
             };
             if finding.is_some() {
@@ -115,25 +135,56 @@ impl<'a> Iterator for Findings<'a> {
     }
 }
 
-/// Whether the colon at `at` stands behind one of the quoted keys that most of an agent's content has: no secret's, and no
-/// need to look closer.
-fn follows_common_key(bytes: &[u8], at: usize) -> bool {
-    const COMMON: [&[u8]; 6] = [b"\"role\"", b"\"content\"", b"\"type\"", b"\"text\"", b"\"id\"", b"\"name\""];
-    let key = &bytes[..at];
-    key.ends_with(b"\"") && bytes.get(at + 1) != Some(&b'/') && COMMON.iter().any(|common| key.ends_with(common))
+/// How many bytes are compared at once: the compiler makes vector comparisons of this, at 2 instructions a byte.
+const BLOCK: usize = 16;
+
+/// Where the bytes stand that can be part of a secret's beginning.
+struct TellingBytes<'a> {
+    rest: &'a [u8],
+    /// Where the block stands that is looked at, and a byte that is not zero for each of its telling bytes not yet told.
+    block: usize,
+    pending: u128,
+    /// Where `rest` begins.
+    next: usize,
 }
 
-/// Where the next byte stands that can be part of a secret's beginning.
-fn next_telling_byte(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    // Sixteen bytes at a time: the compiler makes vector comparisons of this.
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        if block.iter().fold(false, |any, byte| any | is_telling(*byte)) {
-            break;
-        }
-        at += block.len();
+impl<'a> TellingBytes<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, block: 0, pending: 0, next: 0 }
     }
-    bytes.get(at..)?.iter().position(|byte| is_telling(*byte)).map(|offset| at + offset)
+
+    fn look_at(block: &[u8; BLOCK]) -> u128 {
+        let mut telling = [0; BLOCK];
+        for (telling, byte) in telling.iter_mut().zip(block) {
+            *telling = u8::from(is_telling(*byte));
+        }
+        u128::from_le_bytes(telling)
+    }
+}
+
+impl Iterator for TellingBytes<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.pending == 0 {
+            self.block = self.next;
+            if let Some((block, rest)) = self.rest.split_first_chunk() {
+                self.pending = Self::look_at(block);
+                self.rest = rest;
+                self.next += BLOCK;
+            } else if self.rest.is_empty() {
+                return None;
+            } else {
+                let mut block = [0; BLOCK];
+                block[..self.rest.len()].copy_from_slice(self.rest);
+                self.pending = Self::look_at(&block);
+                self.rest = &[];
+            }
+        }
+        let at = self.block + self.pending.trailing_zeros() as usize / 8;
+        self.pending &= self.pending - 1;
+        Some(at)
+    }
 }
 
 const fn is_telling(byte: u8) -> bool {

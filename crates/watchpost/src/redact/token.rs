@@ -100,12 +100,28 @@ const CAPITAL_I: &[(Prefix, usize)] = &[
     (Prefix("AIza", 30, Body::Dashed, true), 1),  // Google API
 ];
 
+/// The bytes that stand before the last one of a table's prefixes, as bits: most separators are told by the byte before them.
+const fn befores(table: &[Prefix]) -> u128 {
+    let mut befores = 0;
+    let mut index = 0;
+    while index < table.len() {
+        let prefix = table[index].0.as_bytes();
+        befores |= 1 << prefix[prefix.len() - 2];
+        index += 1;
+    }
+    befores
+}
+
+const BEFORE_DASH: u128 = befores(DASH);
+const BEFORE_UNDERSCORE: u128 = befores(UNDERSCORE);
+const BEFORE_DOT: u128 = befores(DOT);
+
 /// A vendor's token whose prefix has its telling byte at `at`.
 pub(super) fn vendor_token(bytes: &[u8], at: usize, runs: &mut Runs) -> Option<Range<usize>> {
-    let table = match bytes[at] {
-        b'-' => DASH,
-        b'_' => UNDERSCORE,
-        b'.' => DOT,
+    let (table, befores) = match bytes[at] {
+        b'-' => (DASH, BEFORE_DASH),
+        b'_' => (UNDERSCORE, BEFORE_UNDERSCORE),
+        b'.' => (DOT, BEFORE_DOT),
         _ => {
             return CAPITAL_I
                 .iter()
@@ -117,6 +133,9 @@ pub(super) fn vendor_token(bytes: &[u8], at: usize, runs: &mut Runs) -> Option<R
         return None;
     }
     let before = bytes.get(at.checked_sub(1)?)?;
+    if !before.is_ascii() || befores >> before & 1 == 0 {
+        return None;
+    }
     table
         .iter()
         .filter(|prefix| prefix.0.as_bytes().iter().rev().nth(1) == Some(before))
