@@ -7,9 +7,10 @@ mod support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::json;
-use support::{config, counts, get, log, logs, post, read, start_with};
+use support::{PATIENCE, config, counts, get, log, logs, post, read, start_with};
 use watchpost_receiver::{Database, Page, Receiver, ReceiverError, Store, StoreError};
 
 fn mcp_log(at: u32) -> serde_json::Value {
@@ -127,8 +128,13 @@ fn the_oldest_go_when_the_cap_is_reached() {
     assert_eq!(get(receiver.addr(), "/api/sessions/ses_0").status, 404);
     assert_eq!(read(receiver.addr(), "/api/sessions/ses_59")["events"].as_array().unwrap().len(), 100);
     receiver.stop();
-    let size = std::fs::metadata(&file).unwrap().len();
-    assert!(size <= 2 * cap, "{size}");
+    // The last checkpoint gives the pages back; on a busy machine it outlives the time that a stop waits for it.
+    let end = Instant::now() + PATIENCE;
+    let size = || std::fs::metadata(&file).unwrap().len();
+    while size() > 2 * cap {
+        assert!(Instant::now() < end, "{}", size());
+        std::thread::yield_now();
+    }
 }
 
 #[test]
