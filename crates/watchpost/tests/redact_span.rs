@@ -54,7 +54,7 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
         span,
         parent_span_id: None,
         completion: SpanCompletion::Ended,
-        agent: Some(Arc::new(AgentIdentity { name: some(), id: some(), conversation_id: some() })),
+        agent: Some(Arc::new(AgentIdentity { name: some(), id: some(), conversation_id: some(), user_id: some() })),
         gathered: Gathered {
             request_model: some(),
             response_model: some(),
@@ -143,11 +143,14 @@ fn inputs_and_outputs_are_switched_apart() {
     assert_eq!((span.span.input.is_some(), span.span.output.is_some()), (false, true));
     assert_eq!((span.withheld.input_bytes.is_some(), span.withheld.output_bytes), (true, None));
     assert!(span.span.metadata.iter().any(|(key, _)| &**key == "userId"));
+    assert_eq!(span.agent.as_ref().unwrap().user_id.as_deref(), Some("words"));
 
     let mut span = span_full_of("words", SpanType::ModelGeneration);
     redact_span(&mut span, "inputs".parse().unwrap());
     assert_eq!((span.span.input.is_some(), span.span.output.is_some(), span.gathered.text), (true, false, None));
     assert!(!span.span.metadata.iter().any(|(key, _)| &**key == "userId"));
+    let agent = span.agent.as_ref().unwrap();
+    assert_eq!((agent.user_id.as_deref(), agent.name.as_deref()), (None, Some("words")));
 }
 
 #[test]

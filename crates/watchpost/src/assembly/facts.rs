@@ -3,7 +3,8 @@
 use watchpost_sentry::wire::Timestamp;
 
 use crate::model::{
-    AgentIdentity, ErrorInfo, GatheredToolCall, ModelGenerationAttributes, Payload, Span, SpanAttributes, UsageStats,
+    AgentIdentity, ErrorInfo, GatheredToolCall, ModelGenerationAttributes, Payload, Span, SpanAttributes,
+    ToolCallAttributes, UsageStats,
 };
 
 /// Longest content that is kept of a span which is not sent itself, and of one that was: an answer's text, a tool call.
@@ -149,6 +150,32 @@ pub(super) fn identity_of(span: &Span) -> AgentIdentity {
             .or_else(|| quoted(&span.name).map(str::to_owned)),
         id: span.entity_id.clone(),
         conversation_id: conversation.or_else(from_metadata),
+        user_id: user_of(span),
+    }
+}
+
+/// What a run's root that is no agent tells of who it was done for.
+pub(super) fn root_identity_of(span: &Span) -> Option<AgentIdentity> {
+    let user_id = if span.parent_span_id.is_none() { user_of(span) } else { None };
+    user_id.map(|user_id| AgentIdentity { user_id: Some(user_id), ..AgentIdentity::default() })
+}
+
+fn user_of(span: &Span) -> Option<String> {
+    ["userId", "resourceId"].into_iter().find_map(|key| metadata(span, key))
+}
+
+/// The model's id of a call, for a tool's span that has none of its own.
+pub(super) fn give_call_id(span: &mut Span, id: String) {
+    if metadata(span, "toolCallId").is_some() {
+        return;
+    }
+    match &mut span.attributes {
+        SpanAttributes::ToolCall(tool) => tool.tool_call_id = tool.tool_call_id.take().or(Some(id)),
+        none @ SpanAttributes::None => {
+            let tool = ToolCallAttributes { tool_call_id: Some(id), ..ToolCallAttributes::default() };
+            *none = SpanAttributes::ToolCall(Box::new(tool));
+        }
+        _ => {}
     }
 }
 

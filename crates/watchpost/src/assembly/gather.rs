@@ -17,6 +17,8 @@ use crate::model::{Gathered, GatheredToolCall, Payload, UsageStats};
 /// The spans of a trace, each with what is below it.
 pub(super) struct Family<'a> {
     table: &'a Table,
+    /// The tools' spans without an id, with the one that the answer has for their call.
+    pub(super) call_ids: Vec<(usize, String)>,
 }
 
 /// What is below a generation, up to the next tool, generation or agent.
@@ -32,11 +34,11 @@ struct Below {
 
 impl<'a> Family<'a> {
     pub(super) const fn new(table: &'a Table) -> Self {
-        Self { table }
+        Self { table, call_ids: Vec::new() }
     }
 
     /// What is known of a span from those below it.
-    pub(super) fn gathered(&self, at: usize) -> Gathered {
+    pub(super) fn gathered(&mut self, at: usize) -> Gathered {
         match self.table.nodes[at].role {
             Role::Generation => self.of_generation(at),
             Role::Agent => self.of_agent(at),
@@ -84,7 +86,7 @@ impl<'a> Family<'a> {
         table.nodes[at].model_call()
     }
 
-    fn of_generation(&self, at: usize) -> Gathered {
+    fn of_generation(&mut self, at: usize) -> Gathered {
         let below = self.below(at);
         let own = self.call(at);
         let text = if own.output.is_some_and(has_text) { None } else { self.text_below(&below) };
@@ -139,7 +141,8 @@ impl<'a> Family<'a> {
             .chain(loose.filter_map(|(at, _)| self.call(*at).finish_reason))
             .map(str::to_owned)
             .collect();
-        if reasons.is_empty() {
+        // Its own is how the last step ended, which may not have been recorded.
+        if own.finish_reason.is_some_and(|own| reasons.last().is_none_or(|last| last != own)) {
             reasons.extend(own.finish_reason.map(str::to_owned));
         }
         reasons
@@ -172,7 +175,7 @@ impl<'a> Family<'a> {
         calls.find_map(|at| self.call(at).output.and_then(text_of)).map(Cow::into_owned)
     }
 
-    fn tool_calls(&self, generation: usize, below: &Below) -> Vec<GatheredToolCall> {
+    fn tool_calls(&mut self, generation: usize, below: &Below) -> Vec<GatheredToolCall> {
         let nodes = &self.table.nodes;
         let mut calls = ToolCalls::default();
         for at in &below.chunks {
@@ -195,9 +198,13 @@ impl<'a> Family<'a> {
         }
         for place in &below.tools {
             if let Some(call) = nodes[*place].tool_call() {
-                calls.add(call, nodes[*place].start, Source::Span);
+                let told = calls.add(call, nodes[*place].start, Source::Span);
+                if let Some(told) = calls.calls.get_mut(told) {
+                    told.span = Some(*place);
+                }
             }
         }
+        self.call_ids.extend(calls.calls.iter().filter_map(|told| Some((told.span?, told.call.id.clone()?))));
         calls.in_order()
     }
 
@@ -343,6 +350,8 @@ struct ToldCall {
     call: GatheredToolCall,
     at: Timestamp,
     sources: u8,
+    /// The place of its span.
+    span: Option<usize>,
 }
 
 impl ToolCalls {
@@ -352,7 +361,8 @@ impl ToolCalls {
         }
     }
 
-    fn add(&mut self, call: GatheredToolCall, at: Timestamp, source: Source) {
+    /// Gives the place of the call.
+    fn add(&mut self, call: GatheredToolCall, at: Timestamp, source: Source) -> usize {
         let bit = source as u8;
         let by_id = |told: &ToldCall| call.id.is_some() && told.call.id == call.id;
         // Older tool spans have no id: the listed call of that name that has no span yet is theirs.
@@ -367,8 +377,12 @@ impl ToolCalls {
                 told.at = told.at.min(at);
                 told.call.id = told.call.id.take().or(call.id);
                 told.call.arguments = told.call.arguments.take().or(call.arguments);
+                same
             }
-            None => self.calls.push(ToldCall { call, at, sources: bit }),
+            None => {
+                self.calls.push(ToldCall { call, at, sources: bit, span: None });
+                self.calls.len() - 1
+            }
         }
     }
 

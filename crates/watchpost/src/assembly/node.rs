@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use watchpost_sentry::wire::{SpanId, Timestamp};
 
 use super::{
-    facts::{ChunkFacts, ModelCall, ModelFacts, identity_of, is_short, tool_call_of},
+    facts::{ChunkFacts, ModelCall, ModelFacts, identity_of, is_short, root_identity_of, tool_call_of},
     failure::Failure,
 };
 use crate::model::{
@@ -53,7 +53,7 @@ pub(super) struct Node {
     pub(super) start: Timestamp,
     pub(super) end: Option<Timestamp>,
     pub(super) body: Body,
-    /// Who an agent's run that ended was.
+    /// The [`identity`](Self::identity) of a run that is not held whole.
     pub(super) agent: Option<Arc<AgentIdentity>>,
     /// How a span that was released failed.
     pub(super) failure: Option<Arc<Failure>>,
@@ -200,10 +200,11 @@ impl Node {
         Self { body: Body::Bare, agent: self.identity(), failure: self.failure.clone(), ..*self }
     }
 
-    /// Who an agent's run is.
+    /// Who an agent's run is; of another run's root, who it was done for.
     pub(super) fn identity(&self) -> Option<Arc<AgentIdentity>> {
         match &self.body {
             Body::Whole(span) if self.role == Role::Agent => Some(Arc::new(identity_of(span))),
+            Body::Whole(span) if self.parent.is_none() => root_identity_of(span).map(Arc::new),
             _ => self.agent.clone(),
         }
     }
@@ -274,7 +275,7 @@ impl Node {
                 self.body = Body::Tool(Box::new(call));
             }
             Role::Agent => self.agent = Some(Arc::new(identity_of(&span))),
-            Role::Other => {}
+            Role::Other => self.agent = root_identity_of(&span).map(Arc::new).or_else(|| self.agent.take()),
         }
     }
 

@@ -89,7 +89,7 @@ fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcrumb>]) -> Ve
     adopt_errors(table, places);
     let reports = reporting(table, places);
     let seen = &*table;
-    let family = Family::new(seen);
+    let mut family = Family::new(seen);
     let mut agents = Agents { table: seen, known: Vec::new() };
     let around: Vec<Around> = places
         .iter()
@@ -101,6 +101,11 @@ fn finish(table: &mut Table, places: &[usize], crumbs: &[Arc<Breadcrumb>]) -> Ve
             reports_error,
         })
         .collect();
+    for (at, id) in family.call_ids {
+        if let Body::Whole(span) = &mut table.nodes[at].body {
+            super::facts::give_call_id(span, id);
+        }
+    }
     places.iter().zip(around).filter_map(|(at, around)| finished(table, *at, around, crumbs)).collect()
 }
 
@@ -206,7 +211,11 @@ struct Agents<'a> {
 
 impl Agents<'_> {
     fn of(&mut self, at: usize) -> Option<Arc<AgentIdentity>> {
-        let nearest = self.table.agents_above(at).next()?;
+        let nearest = match self.table.agents_above(at).next() {
+            Some(agent) => agent,
+            // Outside of any agent, a run's root may tell who it was done for.
+            None => std::iter::once(at).chain(self.table.above(at)).last()?,
+        };
         if let Some((_, known)) = self.known.iter().find(|(place, _)| *place == nearest) {
             return Some(known.clone());
         }
@@ -217,6 +226,12 @@ impl Agents<'_> {
             let outer = above.find_map(|above| self.table.nodes[above].identity()?.conversation_id.clone());
             if outer.is_some() {
                 Arc::make_mut(&mut agent).conversation_id = outer;
+            }
+        }
+        if agent.user_id.is_none() {
+            let outer = self.table.above(nearest).find_map(|above| self.table.nodes[above].identity()?.user_id.clone());
+            if outer.is_some() {
+                Arc::make_mut(&mut agent).user_id = outer;
             }
         }
         self.known.push((nearest, agent.clone()));

@@ -15,7 +15,7 @@ pub struct FinishedSpan {
     pub parent_span_id: Option<SpanId>,
     /// How it came to its end.
     pub completion: SpanCompletion,
-    /// The agent it runs in; of an agent's run its own.
+    /// The agent it runs in; of an agent's run its own. Outside of any agent it has no name or id.
     pub agent: Option<Arc<AgentIdentity>>,
     /// What its descendants say of it.
     pub gathered: Gathered,
@@ -53,7 +53,7 @@ pub enum SpanCompletion {
     ShutDown,
 }
 
-/// Who runs.
+/// Who runs, and for whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentIdentity {
     /// The agent's name, else its id.
@@ -62,6 +62,8 @@ pub struct AgentIdentity {
     pub id: Option<String>,
     /// The conversation or thread it runs in.
     pub conversation_id: Option<String>,
+    /// Who it is done for: `userId` or `resourceId` of the metadata of this run, else of one above it.
+    pub user_id: Option<String>,
 }
 
 /// What a span's descendants say of it. Of a generation: its steps, inferences, chunks and tools. Of an agent's run: its

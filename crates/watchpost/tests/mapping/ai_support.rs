@@ -131,7 +131,12 @@ pub(crate) fn agent_run() -> FinishedSpan {
 }
 
 pub(crate) fn agent() -> Option<Arc<AgentIdentity>> {
-    let agent = AgentIdentity { name: text("Support Agent"), id: text("support"), conversation_id: text("thread-1") };
+    let agent = AgentIdentity {
+        name: text("Support Agent"),
+        id: text("support"),
+        conversation_id: text("thread-1"),
+        user_id: None,
+    };
     Some(Arc::new(agent))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use watchpost::{
     mapping::ai::{operation, span_name},
-    model::{Breadcrumb, McpServerRequestAttributes, Payload, SpanAttributes, SpanCompletion, SpanType},
+    model::{AgentIdentity, Breadcrumb, McpServerRequestAttributes, Payload, SpanAttributes, SpanCompletion, SpanType},
 };
 use watchpost_sentry::wire::SpanId;
 
@@ -98,6 +98,16 @@ fn the_hosts_metadata_tags_and_user_are_kept() {
     );
     assert_eq!(transaction["tags"], json!({"vip": "true", "team": "support"}));
     assert_eq!(transaction["user"], json!({"id": "u1"}));
+}
+
+#[test]
+fn the_user_of_the_run_is_that_of_each_span_that_names_none() {
+    let mut call = tool(SpanType::ToolCall);
+    call.agent = call.agent.map(|agent| Arc::new(AgentIdentity { user_id: text("u1"), ..(*agent).clone() }));
+    assert_eq!(data(&call)["user.id"], "u1");
+    assert_eq!(transaction(&call)["user"], json!({"id": "u1"}));
+    call.span.metadata = vec![("resourceId".into(), "u2".into())];
+    assert_eq!(data(&call)["user.id"], "u2");
 }
 
 #[test]

@@ -150,8 +150,7 @@ fn check_broken(name: &str, mode: SpanMode, events: &[TracingEvent]) {
 
 /// The events, those of a kind or all, as they are and in five other orders.
 fn orders(events: &[TracingEvent]) -> Vec<Vec<TracingEvent>> {
-    let ended: Vec<_> =
-        events.iter().filter(|event| matches!(event, TracingEvent::SpanEnded(_))).cloned().collect();
+    let ended: Vec<_> = events.iter().filter(|event| matches!(event, TracingEvent::SpanEnded(_))).cloned().collect();
     let shuffled = (1..=5_u64).map(|seed| {
         let mut events = events.to_vec();
         Random(seed * 0x9e37_79b9).shuffle(&mut events);

@@ -137,3 +137,18 @@ fn a_span_outside_any_agent_has_none() {
     let spans = bench.spans();
     assert_eq!((of(&spans, 1).agent.is_none(), of(&spans, 2).agent.is_some()), (true, true));
 }
+
+#[test]
+fn every_span_knows_who_it_is_done_for() {
+    for stream in [false, true] {
+        let mut outer = span(1, 0, WorkflowRun);
+        outer.metadata = vec![("userId".into(), "u-1".into())];
+        let mut inner = agent(4, 3, None);
+        inner.metadata = vec![("resourceId".into(), "u-2".into())];
+        let mut bench = if stream { Bench::stream() } else { Bench::new() };
+        bench.nest(&[&outer, &span(2, 1, WorkflowStep), &agent(3, 2, None), &inner, &span(5, 4, ToolCall)]);
+        let spans = bench.spans();
+        let user = |number| of(&spans, number).agent.as_ref().and_then(|agent| agent.user_id.clone()).unwrap();
+        assert_eq!([1, 2, 3, 4, 5].map(user), ["u-1", "u-1", "u-1", "u-2", "u-2"]);
+    }
+}

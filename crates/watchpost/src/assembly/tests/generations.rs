@@ -69,6 +69,8 @@ fn finish_reasons_are_told_step_by_step_else_by_the_generation() {
     let SpanAttributes::ModelGeneration(attributes) = &mut own.attributes else { unreachable!() };
     attributes.finish_reason = Some("stop".to_owned());
     assert_eq!(gathered(&[&own]).finish_reasons, ["stop"]);
+    let seen = gathered(&[&own, &step(2, None, "tool-calls")]);
+    assert_eq!(seen.finish_reasons, ["tool-calls", "stop"], "its last step was not recorded");
     let seen = gathered(&[&own, &step(2, None, "tool-calls"), &step(3, None, "stop")]);
     assert_eq!((seen.finish_reasons, seen.steps), (vec!["tool-calls".to_owned(), "stop".to_owned()], 2));
 }
@@ -154,6 +156,28 @@ fn tools_of_every_kind_are_called_by_the_generation_each_once() {
     );
     assert_eq!(calls[0].arguments, json(r#"{"q":1}"#));
     assert_eq!((&calls[1].arguments, &calls[5].arguments), (&json(r#"{"a":1}"#), &json(r#"{"x":2}"#)));
+}
+
+#[test]
+fn a_tools_span_without_an_id_gets_that_of_its_call() {
+    let mut own = generation(None);
+    own.output = json(
+        r#"{"text":"","toolCalls":[{"toolCallId":"c1","toolName":"sum"},{"toolCallId":"c2","toolName":"sum"},
+            {"toolCallId":"c3","toolName":"search"},{"toolCallId":"c4","toolName":"plain"}]}"#,
+    );
+    let plain = Span { attributes: SpanAttributes::None, ..tool(6, "plain", None) };
+    let mut bench = Bench::new();
+    bench.nest(&[
+        &own,
+        &tool(2, "sum", None),
+        &tool(3, "sum", None),
+        &tool(4, "search", Some("c3")),
+        &tool(5, "other", None),
+        &plain,
+    ]);
+    let spans = bench.spans();
+    let id = |number| of(&spans, number).span.attributes.tool().and_then(|tool| tool.tool_call_id.as_deref());
+    assert_eq!([2, 3, 4, 5, 6].map(id), [Some("c1"), Some("c2"), Some("c3"), None, Some("c4")]);
 }
 
 #[test]

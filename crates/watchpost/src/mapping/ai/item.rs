@@ -183,7 +183,7 @@ fn status_message(span: &FinishedSpan, status: SpanStatus) -> Option<Cow<'_, str
 
 /// Who it was done for.
 pub(super) fn user(span: &FinishedSpan) -> Option<User<'_>> {
-    let id = user_id(&span.span)?;
+    let id = user_id(span)?;
     Some(User { id: Some(cut(id, limit::USER)), ..User::default() })
 }
 

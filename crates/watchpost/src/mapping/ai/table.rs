@@ -12,7 +12,7 @@ use super::{
     name::{agent_name, entity},
     operation::operation_name,
 };
-use crate::model::{Payload, SpanAttributes, SpanCompletion, SpanType};
+use crate::model::{FinishedSpan, Payload, SpanAttributes, SpanCompletion, SpanType};
 
 /// An attribute's value, if the span has it.
 pub(super) type Value = for<'a> fn(&Facts<'a>) -> Option<AttributeValue<'a>>;
@@ -28,7 +28,7 @@ pub(super) const COMMON: &[Row] = &[
     ("gen_ai.agent.name",                          |facts| text(agent(facts))),
     ("gen_ai.agent.id",                            |facts| text(agent_id(facts))),
     ("gen_ai.conversation.id",                     |facts| text(conversation(facts))),
-    ("user.id",                                    |facts| text(user_id(facts.span))),
+    ("user.id",                                    |facts| text(user_id(facts.finished))),
     ("error.type",                                 |facts| facts.span.error.as_deref().map(|error| super::error_type(error).into())),
     ("error.id",                                   |facts| text(facts.span.error.as_deref()?.id.as_deref())),
     ("error.domain",                               |facts| text(facts.span.error.as_deref()?.domain.as_deref())),
@@ -276,9 +276,10 @@ fn conversation<'a>(facts: &Facts<'a>) -> Option<&'a str> {
         .or_else(|| facts.metadata("threadId"))
 }
 
-/// Who it was done for, by the metadata that Mastra's memory uses.
-pub(super) fn user_id(span: &crate::model::Span) -> Option<&str> {
-    metadata_text(span, "userId").or_else(|| metadata_text(span, "resourceId"))
+/// Who it was done for, by the metadata that Mastra's memory uses: the span's own, else its run's.
+pub(super) fn user_id(finished: &FinishedSpan) -> Option<&str> {
+    let own = |key| metadata_text(&finished.span, key);
+    own("userId").or_else(|| own("resourceId")).or_else(|| finished.agent.as_deref()?.user_id.as_deref())
 }
 
 /// The model's provider.
