@@ -34,7 +34,7 @@ fn drop_content(finished: &mut FinishedSpan, capture: Capture) {
     if capture == Capture::ALL {
         return;
     }
-    let FinishedSpan { span, gathered, breadcrumbs, withheld, .. } = finished;
+    let FinishedSpan { span, agent, gathered, breadcrumbs, withheld, .. } = finished;
     if !capture.arguments {
         if let Some(input) = span.input.take() {
             let has_messages = matches!(span.ty, SpanType::ModelGeneration | SpanType::AgentRun);
@@ -67,6 +67,9 @@ fn drop_content(finished: &mut FinishedSpan, capture: Capture) {
     }
     if !capture.user {
         span.metadata.retain(|(key, _)| !USER_KEYS.contains(&&**key));
+        if let Some(agent) = agent.as_mut().filter(|agent| agent.user_id.is_some()) {
+            Arc::make_mut(agent).user_id = None;
+        }
     }
     if capture == Capture::NONE {
         // Labels stay; anything longer is content of the host's own.
@@ -171,8 +174,8 @@ fn redact_strings(finished: &mut FinishedSpan) {
     if let Some(agent) = agent
         && agent_holds_secret(agent)
     {
-        let AgentIdentity { name, id, conversation_id } = Arc::make_mut(agent);
-        [name, id, conversation_id].into_iter().for_each(redact_option);
+        let AgentIdentity { name, id, conversation_id, user_id } = Arc::make_mut(agent);
+        [name, id, conversation_id, user_id].into_iter().for_each(redact_option);
     }
     redact_gathered(gathered);
     breadcrumbs.iter_mut().for_each(redact_breadcrumb);
@@ -225,6 +228,6 @@ fn redact_breadcrumb(crumb: &mut Arc<Breadcrumb>) {
     }
 }
 
-fn agent_holds_secret(AgentIdentity { name, id, conversation_id }: &AgentIdentity) -> bool {
-    [name, id, conversation_id].into_iter().flatten().any(|text| holds_secret(text))
+fn agent_holds_secret(AgentIdentity { name, id, conversation_id, user_id }: &AgentIdentity) -> bool {
+    [name, id, conversation_id, user_id].into_iter().flatten().any(|text| holds_secret(text))
 }
