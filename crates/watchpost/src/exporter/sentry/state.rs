@@ -41,6 +41,8 @@ pub(super) enum Thread {
     None,
     /// Started; by its id once it runs.
     Running(Option<ThreadId>),
+    /// Letting things gather for a moment, after which it looks again by itself.
+    Resting(ThreadId),
     /// Waiting for something to do, or for this moment.
     Asleep(ThreadId, Option<Instant>),
     /// It is to end, whatever waits.
@@ -111,7 +113,8 @@ impl State {
         if !self.is_closed {
             self.assembler.flush(now, &mut self.out);
         }
-        let effects = self.queue_parts(true);
+        let mut effects = self.queue_parts(true);
+        self.end_rest(&mut effects);
         (self.last, effects)
     }
 
@@ -122,7 +125,8 @@ impl State {
             self.assembler.finish(at, now, &mut self.out);
         }
         // What is open is bounded too: nothing is dropped for it.
-        let effects = self.queue_parts(false);
+        let mut effects = self.queue_parts(false);
+        self.end_rest(&mut effects);
         (self.last, effects)
     }
 
@@ -147,8 +151,15 @@ impl State {
         self.busy.is_none_or(is_later) && self.queue.front().is_none_or(|(first, _)| is_later(*first))
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes <= self.max_bytes / 2
+    /// Whether one who can wait need not: what waits is to stay in memory for a short while only.
+    pub(super) const fn has_room(&self) -> bool {
+        self.bytes <= self.max_bytes / 4
+    }
+
+    /// Whether one who waited for room is to go on. Later than the first span of room: a wake-up for each costs more than the
+    /// span.
+    pub(super) const fn has_room_again(&self) -> bool {
+        self.bytes <= self.max_bytes / 8
     }
 
     pub(super) const fn queued(&self) -> (usize, usize) {
@@ -158,7 +169,7 @@ impl State {
     pub(super) fn is_worker(&self, thread: ThreadId) -> bool {
         match self.thread {
             Thread::Running(id) | Thread::Stopping(id) => id == Some(thread),
-            Thread::Asleep(id, _) => id == thread,
+            Thread::Asleep(id, _) | Thread::Resting(id) => id == thread,
             Thread::None | Thread::Ended => false,
         }
     }
@@ -206,7 +217,16 @@ impl State {
                     effects.wake = true;
                 }
             }
-            Thread::Running(_) | Thread::Stopping(_) | Thread::Ended => {}
+            Thread::Resting(_) if !self.has_room_again() => self.end_rest(effects),
+            Thread::Resting(_) | Thread::Running(_) | Thread::Stopping(_) | Thread::Ended => {}
+        }
+    }
+
+    /// Has the thread do at once what there is to do.
+    fn end_rest(&mut self, effects: &mut Effects) {
+        if let Thread::Resting(id) = self.thread {
+            self.thread = Thread::Running(Some(id));
+            effects.wake = true;
         }
     }
 }

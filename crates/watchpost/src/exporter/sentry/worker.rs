@@ -11,7 +11,7 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::Outcome,
+    delivery::{Delivery, Outcome},
     wire::{Category, DiscardReason, Timestamp},
 };
 
@@ -23,6 +23,9 @@ use super::{
 
 /// How long the thread waits for room in the delivery before it looks at its own queue again.
 const ROOM_SLICE: Duration = Duration::from_millis(20);
+/// How long the thread lets things gather when it has nothing to do. A host that ends one trace after the other then wakes it
+/// a thousand times a second at most; each time costs the host several microseconds.
+const REST: Duration = Duration::from_millis(1);
 /// A shutdown keeps this part of its time for the delivery,
 const DELIVERY_SHARE: u32 = 4;
 /// but no more than this.
@@ -38,6 +41,8 @@ pub(super) struct Shared {
     /// Calls those who wait for a flush or for room.
     progress: Condvar,
     waiters: AtomicUsize,
+    /// Beside them those that wait for room only.
+    room_waiters: AtomicUsize,
     /// The end has come: the thread no longer waits for room.
     is_hurried: AtomicBool,
 }
@@ -51,6 +56,7 @@ impl Shared {
             wake: Condvar::new(),
             progress: Condvar::new(),
             waiters: AtomicUsize::new(0),
+            room_waiters: AtomicUsize::new(0),
             is_hurried: AtomicBool::new(false),
         }
     }
@@ -90,7 +96,11 @@ impl Shared {
 
     /// Waits, with this thread, until something is so. False if it is not so in time, or never will be.
     fn wait_until(&self, deadline: Instant, is_so: impl Fn(&State) -> bool) -> bool {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
+        self.wait_among(&self.waiters, deadline, is_so)
+    }
+
+    fn wait_among(&self, waiters: &AtomicUsize, deadline: Instant, is_so: impl Fn(&State) -> bool) -> bool {
+        waiters.fetch_add(1, Ordering::SeqCst);
         let mut state = self.lock();
         let is_so = loop {
             if is_so(&state) {
@@ -105,7 +115,7 @@ impl Shared {
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         };
         drop(state);
-        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        waiters.fetch_sub(1, Ordering::SeqCst);
         is_so
     }
 
@@ -121,7 +131,7 @@ impl Shared {
                 return self.pipeline.delivery.wait_for_room(timeout);
             }
         }
-        self.wait_until(deadline, |state| state.has_room() || state.is_closed)
+        self.wait_among(&self.room_waiters, deadline, |state| state.has_room_again() || state.is_closed)
             && self.pipeline.delivery.wait_for_room(deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -144,7 +154,7 @@ impl Shared {
             state.thread = match state.thread {
                 Thread::None | Thread::Ended => Thread::Ended,
                 Thread::Running(id) | Thread::Stopping(id) => Thread::Stopping(id),
-                Thread::Asleep(id, _) => Thread::Stopping(Some(id)),
+                Thread::Asleep(id, _) | Thread::Resting(id) => Thread::Stopping(Some(id)),
             };
             (state.abandon(), state.thread == Thread::Ended)
         };
@@ -177,15 +187,16 @@ impl Shared {
     fn run(self: Arc<Self>) {
         let id = thread::current().id();
         let mut rates = Rates::default();
+        let mut has_worked = false;
         loop {
             let item = {
                 let mut state = self.lock();
                 let effects = state.expire(Instant::now());
                 let item = state.next();
-                self.announce();
+                self.announce(&state);
                 if item.is_none() && matches!(state.thread, Thread::Stopping(_)) {
                     state.thread = Thread::Ended;
-                    self.announce();
+                    self.progress.notify_all();
                     return;
                 }
                 if matches!(state.thread, Thread::Running(_)) {
@@ -194,13 +205,14 @@ impl Shared {
                 let item = match item {
                     Some(item) => Some(item),
                     None => {
-                        self.sleep(state, id);
+                        self.sleep(state, id, has_worked);
                         None
                     }
                 };
                 self.lose(effects.overflow);
                 item
             };
+            has_worked = item.is_some();
             let Some(item) = item else { continue };
             self.wait_for_delivery();
             // Every step that runs foreign code has its own guard; this one is for ours.
@@ -214,10 +226,17 @@ impl Shared {
         }
     }
 
-    fn sleep(&self, mut state: MutexGuard<'_, State>, id: ThreadId) {
-        let until = state.assembler.next_deadline();
-        state.thread = Thread::Asleep(id, until);
+    /// Waits for something to do; right after some work for no more than a moment.
+    fn sleep(&self, mut state: MutexGuard<'_, State>, id: ThreadId, has_worked: bool) {
         let now = Instant::now();
+        let until = if has_worked {
+            state.thread = Thread::Resting(id);
+            Some(now + REST)
+        } else {
+            let until = state.assembler.next_deadline();
+            state.thread = Thread::Asleep(id, until);
+            until
+        };
         let mut state = match until {
             Some(until) => {
                 let waited = self.wake.wait_timeout(state, until.saturating_duration_since(now));
@@ -225,33 +244,37 @@ impl Shared {
             }
             None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
         };
-        if matches!(state.thread, Thread::Asleep(..)) {
+        if matches!(state.thread, Thread::Asleep(..) | Thread::Resting(_)) {
             state.thread = Thread::Running(Some(id));
         }
     }
 
-    /// As long as the queue has room, the delivery is not made to drop anything.
+    /// As long as the queue keeps within its bound, the delivery is not made to drop anything.
     fn wait_for_delivery(&self) {
-        while !self.is_hurried.load(Ordering::SeqCst) && !self.pipeline.delivery.wait_for_room(ROOM_SLICE) {
-            let state = self.lock();
-            if !state.has_room() || matches!(state.thread, Thread::Stopping(_)) {
-                return;
-            }
-        }
+        self.wait_while_full(|delivery| delivery.wait_for_room(ROOM_SLICE));
     }
 
     /// The same for one large item: it is not to push out what comes of the same trace.
     fn wait_for_delivery_of(&self, bytes: usize) {
-        while !self.is_hurried.load(Ordering::SeqCst) && !self.pipeline.delivery.wait_for_room_of(bytes, ROOM_SLICE) {
+        self.wait_while_full(|delivery| delivery.wait_for_room_of(bytes, ROOM_SLICE));
+    }
+
+    fn wait_while_full(&self, has_room: impl Fn(&Delivery) -> bool) {
+        let mut overflowed = None;
+        while !self.is_hurried.load(Ordering::SeqCst) && !has_room(&self.pipeline.delivery) {
             let state = self.lock();
-            if !state.has_room() || matches!(state.thread, Thread::Stopping(_)) {
+            // Once the queue drops too, waiting saves nothing.
+            let is_over = state.overflowed > *overflowed.get_or_insert(state.overflowed);
+            if is_over || matches!(state.thread, Thread::Stopping(_)) {
                 return;
             }
         }
     }
 
-    fn announce(&self) {
-        if self.waiters.load(Ordering::SeqCst) > 0 {
+    /// Those who wait for room alone are not called for less than that.
+    fn announce(&self, state: &State) {
+        let waits = |waiters: &AtomicUsize| waiters.load(Ordering::SeqCst) > 0;
+        if waits(&self.waiters) || (waits(&self.room_waiters) && state.has_room_again()) {
             self.progress.notify_all();
         }
     }
