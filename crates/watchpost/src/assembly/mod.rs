@@ -13,6 +13,7 @@
 mod facts;
 mod failure;
 mod gather;
+mod id_map;
 mod idle;
 mod limits;
 mod merge;
@@ -25,15 +26,12 @@ mod tests;
 mod tomb;
 mod trace;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    time::Instant,
-};
+use std::{collections::BTreeSet, fmt, time::Instant};
 
 use watchpost_sentry::wire::{Timestamp, TraceId};
 
 use self::{
+    id_map::IdMap,
     idle::Idle,
     tomb::Memory,
     trace::{Applied, Trace},
@@ -50,7 +48,7 @@ pub(crate) struct Assembler<K> {
     when: ReleaseWhen,
     is_kept: K,
     traces: Idle<Trace>,
-    places: HashMap<TraceId, usize>,
+    places: IdMap<TraceId, usize>,
     /// When which trace is to be looked at.
     alarms: BTreeSet<(Instant, usize)>,
     memory: Memory,
@@ -68,7 +66,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             when,
             is_kept,
             traces: Idle::default(),
-            places: HashMap::new(),
+            places: IdMap::default(),
             alarms: BTreeSet::new(),
             memory: Memory::default(),
             open: 0,
@@ -96,10 +94,10 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             Applied::Repeated => self.counts.repeated += 1,
             Applied::Open { is_new } | Applied::Ended { is_new, .. } => {
                 self.counts.skipped_spans += u64::from(is_new && is_skipped);
+            }
+        }
         if self.when == ReleaseWhen::SpanEnded {
             trace.release_joined(out);
-        }
-            }
         }
         if let Applied::Ended { at, is_new } = applied {
             out.extend(match self.when {

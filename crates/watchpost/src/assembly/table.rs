@@ -1,10 +1,11 @@
 //! The spans of a trace by their ids, and the ways up from one.
 
-use std::collections::HashMap;
-
 use watchpost_sentry::wire::SpanId;
 
-use super::node::{Node, Role};
+use super::{
+    id_map::IdMap,
+    node::{Node, Role},
+};
 
 /// Longest way up that is gone: parents may form a circle in what a broken source tells.
 const MAX_DEPTH: usize = 1_000;
@@ -15,7 +16,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) nodes: Vec<Node>,
-    index: HashMap<SpanId, u32>,
+    index: IdMap<SpanId, u32>,
     links: Vec<Links>,
 }
 

@@ -1,15 +1,12 @@
 //! What is remembered of released traces, for a while: that a late child finds the parent that was sent, and that what ended
 //! does not end again.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use watchpost_sentry::wire::TraceId;
 
 use super::{
+    id_map::IdMap,
     limits::Limits,
     node::{Node, Role},
 };
@@ -36,7 +33,7 @@ impl Tomb {
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    tombs: HashMap<TraceId, (u64, Tomb)>,
+    tombs: IdMap<TraceId, (u64, Tomb)>,
     order: VecDeque<(Instant, u64, TraceId)>,
     number: u64,
     spans: usize,
