@@ -208,40 +208,68 @@ pub(super) fn write_array<T>(
     out.push(b']');
 }
 
-/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text
-/// needs no escape and is copied whole; JSON inside a string has one every few bytes, and is still passed over only once.
+/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text needs no
+/// escape and is copied whole. JSON inside a string has one every few bytes: it is written block by block, a block with escapes
+/// byte by byte without a branch on any of them (11 instructions a byte; a copy up to each escape took twice that).
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let text = text.as_bytes();
-    if !has_escape(text) {
+    if text.len() < 2 * BLOCK && !has_escape(text) {
         out.extend_from_slice(text);
         return;
     }
-    let mut copied = 0;
-    let mut escape = |out: &mut Vec<u8>, at: usize| {
-        out.extend_from_slice(&text[copied..at]);
-        write_escape(out, text[at]);
-        copied = at + 1;
-    };
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| has_escape(*block)) {
-        let (words, _) = block.as_chunks();
-        for (word, start) in words.iter().zip((number * BLOCK..).step_by(8)) {
-            let mut found = escapes(*word);
-            while found != 0 {
-                escape(out, start + found.trailing_zeros() as usize / 8);
-                found &= found - 1;
-            }
+    let mut copied = 0;
+    for (number, block) in blocks.iter().enumerate() {
+        // A vector comparison.
+        if block.iter().fold(false, |any, byte| any | must_escape(*byte)) {
+            out.extend_from_slice(&text[copied..number * BLOCK]);
+            write_block(out, block);
+            copied = (number + 1) * BLOCK;
         }
     }
-    let rest_start = text.len() - rest.len();
-    for (at, _) in rest.iter().enumerate().filter(|(_, byte)| must_escape(**byte)) {
-        escape(out, rest_start + at);
-    }
-    out.extend_from_slice(&text[copied..]);
+    out.extend_from_slice(&text[copied..text.len() - rest.len()]);
+    write_block(out, rest);
 }
 
-/// Text is looked at in blocks of so many bytes once an escape is known to be in it.
-const BLOCK: usize = 64;
+/// Text is looked at in blocks of so many bytes.
+const BLOCK: usize = 32;
+
+/// How each byte is written: itself, behind a backslash (flagged by [`ESCAPED`]), or as zero if by neither.
+const WRITTEN: [u16; 256] = {
+    let mut written = [0; 256];
+    let mut byte = 0;
+    while byte < written.len() {
+        written[byte] = match short_escape(byte as u8) {
+            Some(letter) => ESCAPED | letter as u16,
+            None if byte < 0x20 => 0,
+            None => byte as u16,
+        };
+        byte += 1;
+    }
+    written
+};
+const ESCAPED: u16 = 1 << 8;
+
+/// Appends at most [`BLOCK`] bytes.
+fn write_block(out: &mut Vec<u8>, block: &[u8]) {
+    let mut written = [0; 2 * BLOCK];
+    let mut length = 0;
+    let mut is_plain = true;
+    for &byte in block {
+        let how = WRITTEN[usize::from(byte)];
+        is_plain &= how != 0;
+        // The mask changes nothing and spares the check of the bounds.
+        written[length % (2 * BLOCK)] = b'\\';
+        length += usize::from(how >= ESCAPED);
+        written[length % (2 * BLOCK)] = how as u8;
+        length += 1;
+    }
+    if is_plain {
+        out.extend_from_slice(&written[..length]);
+    } else {
+        block.iter().for_each(|byte| write_byte(out, *byte));
+    }
+}
 
 /// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text
 /// shorter than four bytes is looked at byte by byte.
@@ -273,21 +301,28 @@ const fn must_escape(byte: u8) -> bool {
 }
 
 #[cold]
-fn write_escape(out: &mut Vec<u8>, byte: u8) {
+fn write_byte(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
-        _ => {
+    match short_escape(byte) {
+        Some(letter) => out.extend_from_slice(&[b'\\', letter]),
+        None if byte < 0x20 => {
             out.extend_from_slice(b"\\u00");
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);
-            return;
         }
-    };
-    out.extend_from_slice(&[b'\\', short]);
+        None => out.push(byte),
+    }
+}
+
+/// What stands behind the backslash of a byte that has an escape of two bytes.
+const fn short_escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' => Some(byte),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\t' => Some(b't'),
+        0x08 => Some(b'b'),
+        0x0c => Some(b'f'),
+        _ => None,
+    }
 }
