@@ -140,11 +140,11 @@ pub(super) fn read_texts(json: &RawValue) -> Option<Vec<String>> {
 /// Tokens used, as Mastra writes them, or with the names of the AI SDK that older versions pass on.
 pub(super) fn read_usage(json: &RawValue) -> Option<UsageStats> {
     let members = read_members(json)?;
-    let count = |names: &[&str]| names.iter().find_map(|name| read_count(find(&members, name)?));
+    let count = |names: &[&str]| names.iter().find_map(|name| read_tokens(find(&members, name)?));
     let details = |name: &str| find(&members, name).and_then(read_members).unwrap_or_default();
     let (input, output) = (details("inputDetails"), details("outputDetails"));
-    let detail = |details: &Members<'_>, name: &str| read_count(find(details, name)?);
-    let usage = UsageStats {
+    let detail = |details: &Members<'_>, name: &str| read_tokens(find(details, name)?);
+    let mut usage = UsageStats {
         input_tokens: count(&["inputTokens", "promptTokens"]),
         output_tokens: count(&["outputTokens", "completionTokens"]),
         input_text: detail(&input, "text"),
@@ -157,12 +157,18 @@ pub(super) fn read_usage(json: &RawValue) -> Option<UsageStats> {
         output_audio: detail(&output, "audio"),
         output_image: detail(&output, "image"),
     };
+    usage.include_parts();
     (!usage.is_empty()).then_some(usage)
+}
+
+/// A number of tokens that Sentry can hold too.
+fn read_tokens(json: &RawValue) -> Option<u64> {
+    read_count(json).filter(|count| i64::try_from(*count).is_ok())
 }
 
 /// All that was written to the cache, where only its parts by time to live are given too.
 fn cache_write(input: &Members<'_>) -> Option<u64> {
-    let count = |name| read_count(find(input, name)?);
+    let count = |name| read_tokens(find(input, name)?);
     count("cacheWrite").or_else(|| match (count("cacheWrite5m"), count("cacheWrite1h")) {
         (None, None) => None,
         (short, long) => Some(short.unwrap_or(0).saturating_add(long.unwrap_or(0))),

@@ -64,6 +64,19 @@ impl UsageStats {
         sum(self.input_tokens, self.output_tokens)
     }
 
+    /// Some providers count cached tokens beside the input and reasoning beside the output: where a part is larger than the
+    /// whole, the whole does not have it yet.
+    pub(crate) fn include_parts(&mut self) {
+        let cached = sum(self.cache_read, self.cache_write);
+        for (whole, part) in [(&mut self.input_tokens, cached), (&mut self.output_tokens, self.reasoning)] {
+            if let (Some(count), Some(part)) = (*whole, part)
+                && part > count
+            {
+                *whole = Some(count.saturating_add(part).min(i64::MAX.unsigned_abs()));
+            }
+        }
+    }
+
     /// Whether no count is given.
     #[must_use]
     pub fn is_empty(&self) -> bool {

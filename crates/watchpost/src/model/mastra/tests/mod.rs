@@ -199,6 +199,29 @@ fn usage_in_the_names_of_both_generations() {
     assert_eq!(old, Some(UsageStats { cache_read: Some(2), reasoning: Some(1), ..UsageStats::new(9, 4) }));
     assert_eq!(usage(json!({"inputTokens": -1, "outputTokens": 1.5, "inputDetails": 7})), None);
     assert_eq!(usage(json!([1])), None);
+    let large = json!({"inputTokens": 1, "outputTokens": i64::MAX as u64 + 1, "inputDetails": {"text": u64::MAX}});
+    assert_eq!(
+        usage(large).map(|usage| (usage.input_tokens, usage.output_tokens, usage.input_text)),
+        Some((Some(1), None, None))
+    );
+}
+
+#[test]
+fn tokens_that_are_counted_beside_the_whole_are_added_to_it() {
+    let usage = |input: u64, cached: u64, written: u64, output: u64, reasoning: u64| {
+        let usage = json!({
+            "inputTokens": input, "outputTokens": output,
+            "inputDetails": {"cacheRead": cached, "cacheWrite": written}, "outputDetails": {"reasoning": reasoning},
+        });
+        let span = span(&json!({"type": "model_generation", "attributes": {"usage": usage}}));
+        let usage = span.attributes.usage().copied().unwrap();
+        (usage.input_tokens.unwrap(), usage.cache_read.unwrap(), usage.output_tokens.unwrap())
+    };
+    assert_eq!(usage(5, 50, 0, 10, 20), (55, 50, 30));
+    assert_eq!(usage(5, 4, 3, 10, 10), (12, 4, 10));
+    assert_eq!(usage(50, 40, 10, 10, 3), (50, 40, 10));
+    let most = i64::MAX as u64;
+    assert_eq!(usage(most - 1, most, most, 1, most), (most, most, most));
 }
 
 #[test]
