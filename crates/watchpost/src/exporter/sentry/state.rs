@@ -153,13 +153,13 @@ impl State {
 
     /// Whether one who can wait need not: what waits is to stay in memory for a short while only.
     pub(super) const fn has_room(&self) -> bool {
-        self.bytes <= self.max_bytes / 4
+        self.bytes <= self.max_bytes / 6
     }
 
     /// Whether one who waited for room is to go on. Later than the first span of room: a wake-up for each costs more than the
     /// span.
     pub(super) const fn has_room_again(&self) -> bool {
-        self.bytes <= self.max_bytes / 8
+        self.bytes <= self.max_bytes / 12
     }
 
     pub(super) const fn queued(&self) -> (usize, usize) {
