@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The port a receiver listens on by default: Spotlight's.
 pub const DEFAULT_PORT: u16 = 8969;
@@ -44,6 +45,9 @@ pub struct ReceiverConfig {
     /// The bytes the database may use; the oldest items go when it is reached. Default [`DEFAULT_MAX_BYTES`], at least
     /// 1 MiB. The write-ahead log beside a file comes on top (a few MiB).
     pub max_bytes: u64,
+    /// How long what arrives is kept; older items go, checked once a minute while things arrive and at the start. Default
+    /// `None`: for ever.
+    pub max_age: Option<Duration>,
     /// The bytes of an envelope, decompressed; a larger one is answered with 413. Default
     /// [`DEFAULT_MAX_ENVELOPE_BYTES`].
     pub max_envelope_bytes: u64,
@@ -60,6 +64,7 @@ impl Default for ReceiverConfig {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             database: Database::default(),
             max_bytes: DEFAULT_MAX_BYTES,
+            max_age: None,
             max_envelope_bytes: DEFAULT_MAX_ENVELOPE_BYTES,
             allowed_hosts: Vec::new(),
             remote_access: false,
@@ -92,6 +97,13 @@ impl ReceiverConfig {
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes.max(MIN_MAX_BYTES);
+        self
+    }
+
+    /// Keeps what arrives for at most `age`.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
         self
     }
 

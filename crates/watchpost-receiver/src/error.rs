@@ -88,3 +88,20 @@ pub enum StoreError {
     #[error("the database's writer has stopped")]
     WriterStopped,
 }
+
+/// Why an envelope was not imported, or not wholly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// It is damaged.
+    #[error("{reason} ({items} items before it were kept)")]
+    Damaged {
+        /// The items that were kept.
+        items: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

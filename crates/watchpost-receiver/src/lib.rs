@@ -45,6 +45,10 @@
 //! | `/api/issues?limit&before` | [`IssueList`] |
 //! | `/api/issues/{id}?limit&before` | [`IssueDetail`]: with its error events |
 //! | `/api/items/{id}` | an item's payload as it came |
+//! | `/api/items/{id}/envelope`, `/api/sessions/{id}/export`, `/api/traces/{id}/export` | the same as an envelope, to be sent to any receiver |
+//! | `/api/overview?range` | [`Overview`]: calls over time in the last `1h`, `24h`, `7d` or `60d` |
+//! | `/api/tools?order` | a list of [`Tool`]s by `calls`, `errors`, `slowest` or `name` |
+//! | `/api/search?query&limit&before` | [`SearchList`]: items with all words of `query` in their values |
 //! | `/api/stats` | [`Stats`]: counts by item type, duplicates, pruned, refused, size |
 //! | `/stream?payload` | server-sent events: a message for each item stored, a [`StoredItem`] with its `payload` |
 //! | `/health` | `ok` |
@@ -86,11 +90,12 @@ pub mod tail;
 
 pub use self::{
     config::{DEFAULT_MAX_BYTES, DEFAULT_MAX_ENVELOPE_BYTES, DEFAULT_PORT, Database, ReceiverConfig},
-    error::{ReceiverError, StoreError},
+    error::{ImportError, ReceiverError, StoreError},
     receiver::{Receiver, RunningReceiver},
     store::{
-        Actor, Cursor, CursorError, Discard, ErrorEntry, Issue, IssueDetail, IssueList, ItemCount, ItemRefs, LogEntry,
-        LogList, LogQuery, Page, Party, RawItem, Session, SessionDetail, SessionEvent, SessionList, SpanEntry, Stats,
-        Store, StoredItem, Subscription, Trace, TraceDetail, TraceList,
+        Actor, Calls, Cursor, CursorError, Discard, ErrorEntry, Export, Found, Issue, IssueDetail, IssueList,
+        ItemCount, ItemRefs, LogEntry, LogList, LogQuery, Overview, Page, Party, Range, RawItem, SearchList, Session,
+        SessionDetail, SessionEvent, SessionList, Source, SpanEntry, Stats, Store, StoredItem, Stretch, Subscription,
+        Tally, Tool, ToolOrder, Trace, TraceDetail, TraceList,
     },
 };

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::config::ReceiverConfig;
 use crate::error::ReceiverError;
 use crate::http::{App, router};
-use crate::store::{Live, Store, Subscription};
+use crate::store::{Keep, Live, Store, Subscription};
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -74,7 +74,8 @@ impl Receiver {
         let listen = |source| ReceiverError::Listen { address, source };
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let store = Store::open(&config.database, config.max_bytes)?;
+        let keep = Keep { max_bytes: config.max_bytes, max_age: config.max_age };
+        let store = Store::open_with(&config.database, keep)?;
         let router = router(App::new(store.clone(), &config, address, reachable(address)));
         Ok(Self { listener, address, store, router })
     }

@@ -6,11 +6,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use watchpost_sentry::wire::TraceId;
+use watchpost_sentry::wire::{Timestamp, TraceId};
 
 use super::{App, Failure};
 use crate::store::{
-    IssueDetail, IssueList, LogList, LogQuery, Page, SessionDetail, SessionList, Stats, TraceDetail, TraceList,
+    Export, IssueDetail, IssueList, LogList, LogQuery, Overview, Page, Range, SearchList, SessionDetail, SessionList,
+    Stats, Tool, ToolOrder, TraceDetail, TraceList,
 };
 
 /// The levels a filter may name.
@@ -31,6 +32,49 @@ pub(crate) struct LogFilter {
     pub(crate) level: Option<String>,
     limit: Option<String>,
     before: Option<String>,
+}
+
+/// What a search asks for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct SearchQuery {
+    pub(crate) query: Option<String>,
+    limit: Option<String>,
+    before: Option<String>,
+}
+
+/// The range of an overview.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct RangeQuery {
+    range: Option<String>,
+}
+
+/// The order of the tools.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct OrderQuery {
+    order: Option<String>,
+}
+
+impl SearchQuery {
+    pub(crate) fn page(&self) -> Result<Page, Failure> {
+        page(self.limit.as_deref(), self.before.as_deref())
+    }
+}
+
+impl RangeQuery {
+    pub(crate) fn range(&self) -> Result<Range, Failure> {
+        let Some(name) = &self.range else { return Ok(Range::default()) };
+        Range::named(name)
+            .ok_or_else(|| Failure::BadRequest(format!("`range` is one of {}", Range::ALL.map(Range::name).join(", "))))
+    }
+}
+
+impl OrderQuery {
+    pub(crate) fn order(&self) -> Result<ToolOrder, Failure> {
+        let Some(name) = &self.order else { return Ok(ToolOrder::default()) };
+        ToolOrder::named(name).ok_or_else(|| {
+            Failure::BadRequest(format!("`order` is one of {}", ToolOrder::ALL.map(|(_, name)| name).join(", ")))
+        })
+    }
 }
 
 /// A query string that was understood, or not.
@@ -136,6 +180,51 @@ pub(super) async fn issue(
 
 pub(super) async fn stats(State(app): State<App>) -> Result<Json<Stats>, Failure> {
     Ok(Json(app.read(|store| store.stats()).await?))
+}
+
+pub(super) async fn overview(State(app): State<App>, asked: Asked<RangeQuery>) -> Result<Json<Overview>, Failure> {
+    let range = asked?.range()?;
+    Ok(Json(app.read(move |store| store.overview(range, Timestamp::now())).await?))
+}
+
+pub(super) async fn tools(State(app): State<App>, asked: Asked<OrderQuery>) -> Result<Json<Vec<Tool>>, Failure> {
+    let order = asked?.order()?;
+    Ok(Json(app.read(move |store| store.tools(order)).await?))
+}
+
+pub(super) async fn search(State(app): State<App>, asked: Asked<SearchQuery>) -> Result<Json<SearchList>, Failure> {
+    let asked = asked?;
+    let (page, text) = (asked.page()?, asked.query.clone().unwrap_or_default());
+    Ok(Json(app.read(move |store| store.search(&text, page)).await?))
+}
+
+pub(super) async fn export_session(State(app): State<App>, id: Named<String>) -> Result<Response, Failure> {
+    let id = named(id)?;
+    let export = app.read(move |store| store.export_session(&id)).await?;
+    download(export, "watchpost-session.envelope")
+}
+
+pub(super) async fn export_trace(State(app): State<App>, id: Named<String>) -> Result<Response, Failure> {
+    let id = named_trace(id)?;
+    let export = app.read(move |store| store.export_trace(id)).await?;
+    download(export, "watchpost-trace.envelope")
+}
+
+pub(super) async fn export_item(State(app): State<App>, id: Named<i64>) -> Result<Response, Failure> {
+    let id = named(id)?;
+    let export = app.read(move |store| store.export_item(id)).await?;
+    download(export, "watchpost-item.envelope")
+}
+
+fn download(export: Option<Export>, name: &str) -> Result<Response, Failure> {
+    let export = export.ok_or(Failure::NotFound("there is no such thing, or no more: the oldest are pruned"))?;
+    let disposition =
+        HeaderValue::try_from(format!("attachment; filename=\"{name}\"")).map_err(|_| Failure::Internal)?;
+    let mut response = export.envelope.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-sentry-envelope"));
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(response)
 }
 
 /// The payload as it came. Whatever it claims to be, a browser is not to run it: JSON, or a download.

@@ -77,7 +77,10 @@ fn admit(shared: &Shared, request: &Request) -> Result<(), Failure> {
 }
 
 fn is_ingest(path: &str) -> bool {
-    path == "/stream" || (path.starts_with("/api/") && path.trim_end_matches('/').ends_with("/envelope"))
+    // `/api/{project}/envelope`; an item's envelope (`/api/items/{id}/envelope`) is read, not sent.
+    let rest = path.strip_prefix("/api/").map(|rest| rest.trim_end_matches('/'));
+    path == "/stream"
+        || rest.and_then(|rest| rest.strip_suffix("/envelope")).is_some_and(|project| !project.contains('/'))
 }
 
 /// Answers a browser that asks whether a page's SDK may send.
@@ -173,5 +176,6 @@ mod tests {
     fn only_ingest_routes_answer_pages_of_other_origins() {
         assert!(is_ingest("/stream") && is_ingest("/api/1/envelope/") && is_ingest("/api/1/envelope"));
         assert!(!is_ingest("/api/sessions") && !is_ingest("/") && !is_ingest("/sessions/envelope"));
+        assert!(!is_ingest("/api/items/7/envelope"));
     }
 }

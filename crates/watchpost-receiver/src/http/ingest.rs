@@ -16,6 +16,7 @@ use super::body::{Collected, collect};
 use super::{App, Failure};
 use crate::inert::clip;
 use crate::ingest::{Damage, Origin, Reading, read_envelope};
+use crate::store::Sdk;
 
 /// Plain envelopes up to this size are read at once; reading 64 KiB takes less than a millisecond.
 const AT_ONCE_BYTES: usize = 64 * 1024;
@@ -77,7 +78,7 @@ struct Taken {
 
 async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
     let limit = app.shared.max_envelope_bytes;
-    let origin = Origin { project: Arc::from(project), received_at: Timestamp::now() };
+    let origin = Origin { project: Arc::from(project), received_at: Timestamp::now(), sdk: sender(headers) };
     let encodings = content_encodings(headers)?;
     let collected = collect(app, headers, body, limit).await?;
     if encodings.is_empty() && collected.bytes.len() <= AT_ONCE_BYTES {
@@ -97,6 +98,14 @@ async fn queue(app: &App, reading: Reading) -> Result<Taken, Failure> {
     let kept = reading.records.len();
     app.store.queue(reading.records).await?;
     Ok(Taken { event_id: reading.event_id, kept, damage: reading.damage })
+}
+
+/// The SDK as the request names it: `sentry_client=name/version` in Sentry's own header.
+fn sender(headers: &HeaderMap) -> Option<Arc<Sdk>> {
+    let auth = headers.get("x-sentry-auth")?.to_str().ok()?;
+    let client = auth.split([',', ' ']).find_map(|part| part.trim().strip_prefix("sentry_client="))?;
+    let (name, version) = client.split_once('/').unwrap_or((client, ""));
+    Some(Arc::new(Sdk { name: clip(name, PROJECT_CHARS).to_owned(), version: clip(version, PROJECT_CHARS).to_owned() }))
 }
 
 /// All `Content-Encoding` values in one, in the order in which they were applied.

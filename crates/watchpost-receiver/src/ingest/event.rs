@@ -50,6 +50,9 @@ pub(super) fn read(record: &mut Record, event: &Value, envelope_id: Option<Event
         is_error: true,
         error: Some(problem.message().to_owned()).filter(|message| !message.is_empty()).or_else(|| facts.error()),
         user_intent: facts.user_intent(),
+        request_bytes: None,
+        response_bytes: None,
+        direction: facts.direction(),
         parties: facts.parties(),
     });
     true

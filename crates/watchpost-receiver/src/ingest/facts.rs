@@ -23,6 +23,7 @@ const RESOURCE: &[&str] = &[
 const DURATION_MS: &[&str] = &["duration_ms", "durationMs", "duration"];
 /// How a call ended that was never answered; a status cannot say it.
 const COMPLETION: &[&str] = &["watchpost.completion"];
+const DIRECTION: &[&str] = &["watchpost.direction"];
 const IS_ERROR: &[&str] = &["is_error", "isError", "mcp.tool.result.is_error"];
 const ERROR: &[&str] = &["error_message", "error.message", "exception.message", "error"];
 const USER_INTENT: &[&str] = &["user_intent", "userIntent"];
@@ -73,9 +74,7 @@ impl<'v> Facts<'v> {
     }
 
     pub(super) fn duration_ms(&self) -> Option<f64> {
-        let value = self.find(DURATION_MS)?;
-        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
-        (number.is_finite() && number >= 0.0).then_some(number)
+        self.number(DURATION_MS)
     }
 
     /// `cancelled`, `connection_closed`, `expired`; `None` for a call that was answered.
@@ -127,6 +126,23 @@ impl<'v> Facts<'v> {
             };
             (!value.is_null()).then_some(value)
         })
+    }
+
+    /// A name, cut to a bounded length.
+    pub(super) fn name(&self, names: &[&str]) -> Option<String> {
+        self.text(names, NAME_CHARS)
+    }
+
+    /// A number that is not negative, also one in a string.
+    pub(super) fn number(&self, names: &[&str]) -> Option<f64> {
+        let value = self.find(names)?;
+        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+        (number.is_finite() && number >= 0.0).then_some(number)
+    }
+
+    /// Who sent a message, as Watchpost says it.
+    pub(super) fn direction(&self) -> Option<String> {
+        self.text(DIRECTION, NAME_CHARS)
     }
 
     fn text(&self, names: &[&str], chars: usize) -> Option<String> {

@@ -49,6 +49,9 @@ pub(super) fn read(record: &mut Record, log: &Value) -> bool {
             is_error: record.is_error,
             error: facts.error(),
             user_intent: facts.user_intent(),
+            request_bytes: None,
+            response_bytes: None,
+            direction: facts.direction(),
             parties: facts.parties(),
         });
     }

@@ -1,10 +1,12 @@
 //! From a request's body to records: undo its encoding, read the envelope item by item, read each payload once.
 //! Tolerant, since any Sentry SDK may send here: what is not understood is kept raw, and damage costs only what is behind it.
 
+pub(crate) mod call;
 mod event;
 mod facts;
-mod json;
+pub(crate) mod json;
 mod log;
+mod prices;
 mod span;
 mod transaction;
 
@@ -16,7 +18,7 @@ use watchpost_sentry::wire::{EnvelopeReader, EventId, RawItem, ReadError, ReadLi
 
 use crate::encoding::Decoded;
 use crate::inert::clip;
-use crate::store::{DiscardRecord, Record};
+use crate::store::{DiscardRecord, Record, Sdk};
 
 /// Characters of a title (log body, span name, issue title) that are kept for lists and search; the payload keeps all.
 const TITLE_CHARS: usize = 2000;
@@ -35,6 +37,8 @@ const MAX_DISCARDS: usize = 100;
 pub(crate) struct Origin {
     pub(crate) project: Arc<str>,
     pub(crate) received_at: Timestamp,
+    /// The sender, as far as the request says; the envelope's own word wins.
+    pub(crate) sdk: Option<Arc<Sdk>>,
 }
 
 /// What an envelope held.
@@ -72,6 +76,11 @@ pub(crate) fn read_envelope(body: &[u8], encodings: &str, origin: &Origin, limit
     limits.items = MAX_ITEMS;
     let result = EnvelopeReader::new(reader, limits).and_then(|mut envelope| {
         reading.event_id = envelope.header().event_id;
+        let sdk = envelope.header().sdk.as_ref().map(|sdk| {
+            let part = |text: &str| clip(text, NAME_CHARS).to_owned();
+            Arc::new(Sdk { name: part(&sdk.name), version: part(&sdk.version) })
+        });
+        let origin = &Origin { sdk: sdk.or_else(|| origin.sdk.clone()), ..origin.clone() };
         while let Some(item) = envelope.next_item()? {
             read_item(item, origin, reading.event_id, &mut reading.records);
         }
@@ -148,6 +157,7 @@ fn blank(kind: Cow<'static, str>, origin: &Origin, payload: Vec<u8>) -> Record {
         event_id: None,
         dedupe: None,
         payload,
+        sdk: origin.sdk.clone(),
         is_unreadable: false,
         level: None,
         title: String::new(),

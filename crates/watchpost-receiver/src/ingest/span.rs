@@ -4,6 +4,7 @@
 use serde_json::Value;
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
+use super::call;
 use super::facts::Facts;
 use super::{NAME_CHARS, TITLE_CHARS, dedupe_key, json};
 use crate::inert::clip;
@@ -20,6 +21,7 @@ pub(super) fn read(record: &mut Record, span: &Value) -> bool {
     if read.op.is_none() {
         read.op = facts.find(&["sentry.op"]).and_then(Value::as_str).map(|op| clip(op, NAME_CHARS).to_owned());
     }
+    read.call = call::read(read.op.as_deref(), &facts);
     record.timestamp = read.ended;
     record.trace_id = Some(read.trace_id);
     record.span_id = Some(read.span_id);
@@ -51,6 +53,7 @@ pub(super) fn read_fields(span: &Value, trace: Option<TraceId>, received_at: Tim
         ended: ended.unwrap_or(started),
         is_error: is_failure(status.as_deref()),
         status,
+        call: None,
     })
 }
 
@@ -60,6 +63,7 @@ pub(super) fn read_event(span: &SpanRecord, facts: &Facts<'_>) -> Option<EventRe
     if span.op.as_deref() != Some(MCP_SERVER) && method.is_none() {
         return None;
     }
+    let (request_bytes, response_bytes) = call::told_sizes(facts);
     Some(EventRecord {
         span_id: Some(span.span_id),
         timestamp: span.ended,
@@ -71,6 +75,9 @@ pub(super) fn read_event(span: &SpanRecord, facts: &Facts<'_>) -> Option<EventRe
         is_error: span.is_error || facts.is_error(),
         error: facts.error(),
         user_intent: facts.user_intent(),
+        request_bytes,
+        response_bytes,
+        direction: facts.direction(),
         parties: facts.parties(),
     })
 }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use watchpost_sentry::wire::EventId;
 
+use super::call;
 use super::facts::Facts;
 use super::span::{millis, read_event, read_fields};
 use super::{TITLE_CHARS, dedupe_key, json};
@@ -35,13 +36,15 @@ pub(super) fn read(record: &mut Record, transaction: &Value, envelope_id: Option
 
     let facts =
         Facts::new(&[&transaction["tags"], &transaction["extra"], &contexts["trace"]["data"], &contexts["mcp"]]);
+    root.call = call::read(root.op.as_deref(), &facts);
     record.events.extend(read_event(&root, &facts));
     let root_is_event = !record.events.is_empty();
     let (trace, root_span) = (root.trace_id, root.span_id);
     record.spans.push(root);
     for child in transaction["spans"].as_array().into_iter().flatten().take(MAX_SPANS) {
-        let Some(span) = read_fields(child, Some(trace), record.received_at) else { continue };
+        let Some(mut span) = read_fields(child, Some(trace), record.received_at) else { continue };
         let facts = Facts::new(&[&child["data"], &child["tags"]]);
+        span.call = call::read(span.op.as_deref(), &facts);
         let event = read_event(&span, &facts);
         if !root_is_event || span.parent_id != Some(root_span) {
             record.events.extend(event);
@@ -49,6 +52,9 @@ pub(super) fn read(record: &mut Record, transaction: &Value, envelope_id: Option
             // Watchpost repeats the event in a child for Sentry's MCP dashboards, and is more exact there: seed 000 knows
             // only ok and internal_error.
             root_event.status = event.status.filter(|status| status != "ok").or(root_event.status.take());
+            root_event.request_bytes = event.request_bytes.or(root_event.request_bytes);
+            root_event.response_bytes = event.response_bytes.or(root_event.response_bytes);
+            root_event.direction = event.direction.or(root_event.direction.take());
         }
         record.spans.push(span);
     }

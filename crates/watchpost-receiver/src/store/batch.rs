@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::metrics::{CallDelta, Metrics, ToolKey};
 use super::sessions::{MAX_EVENTS, Role, SessionIndex, SessionSums, Source};
 use super::traces::TraceSums;
 use super::{IssueRecord, Record};
@@ -43,6 +44,7 @@ pub(super) struct Batch<'c> {
     kinds: HashMap<Cow<'static, str>, KindSums>,
     traces: TraceSums,
     sessions: SessionSums,
+    metrics: Metrics,
 }
 
 impl<'c> Batch<'c> {
@@ -54,6 +56,7 @@ impl<'c> Batch<'c> {
             kinds: HashMap::new(),
             traces: TraceSums::default(),
             sessions: SessionSums::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -68,6 +71,7 @@ impl<'c> Batch<'c> {
             return Ok(Outcome::Duplicate);
         }
         self.next_item += 1;
+        self.metrics.add_source(record.sdk.as_ref(), &record.project, record.received_at);
         match &*record.kind {
             "log" if !record.is_unreadable => self.store_log(item, record)?,
             "event" => self.store_error(item, record)?,
@@ -96,6 +100,7 @@ impl<'c> Batch<'c> {
         }
         self.traces.write(self.connection)?;
         self.sessions.write(self.connection)?;
+        self.metrics.write(self.connection)?;
         Ok(self.next_item)
     }
 
@@ -142,6 +147,18 @@ impl<'c> Batch<'c> {
                 span.is_error,
             ])?;
             self.traces.add_span(item, span);
+            if let Some(call) = &span.call {
+                let tool = ToolKey { kind: call.kind, owner: call.owner.clone(), name: call.name.clone() };
+                let delta = CallDelta {
+                    calls: 1,
+                    errors: i64::from(span.is_error),
+                    duration_ms: Some(span.ended.duration_since(span.started).as_secs_f64() * 1000.0),
+                    sizes: call.sizes,
+                    usage: call.usage,
+                    error: span.status.clone().filter(|_| span.is_error),
+                };
+                self.metrics.add(span.ended, call.kind, Some(tool), delta);
+            }
         }
         Ok(())
     }
@@ -177,7 +194,14 @@ impl<'c> Batch<'c> {
         let mut session = None;
         for (position, event) in (0..MAX_EVENTS).zip(&record.events) {
             let source = Source { number: item, position, role };
-            session = self.index.store_event(self.connection, &mut self.sessions, source, record.trace_id, event)?;
+            session = self.index.store_event(
+                self.connection,
+                &mut self.sessions,
+                &mut self.metrics,
+                source,
+                record.trace_id,
+                event,
+            )?;
             if let (Some(trace), Some(session)) = (record.trace_id, session) {
                 self.traces.set_session(trace, item, event.timestamp, session);
             }

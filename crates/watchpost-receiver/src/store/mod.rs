@@ -2,12 +2,16 @@
 //! answers the pages and the API; a reader that asks first waits until everything queued before it is committed.
 
 mod batch;
+mod export;
+mod histogram;
+mod metrics;
 mod page;
 mod progress;
 mod prune;
 mod read;
 mod record;
 mod schema;
+mod search;
 mod sessions;
 mod traces;
 mod writer;
@@ -24,18 +28,24 @@ use serde::Serializer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use watchpost_sentry::wire::Timestamp;
 
+pub use self::export::Export;
+pub(crate) use self::histogram::Histogram;
 pub use self::page::{Cursor, CursorError, Page};
 use self::progress::Progress;
 pub use self::read::{
-    Actor, Discard, ErrorEntry, Issue, IssueDetail, IssueList, ItemCount, ItemRefs, LogEntry, LogList, LogQuery, Party,
-    RawItem, Session, SessionDetail, SessionEvent, SessionList, SpanEntry, Stats, Trace, TraceDetail, TraceList,
+    Actor, Calls, Discard, ErrorEntry, Found, Issue, IssueDetail, IssueList, ItemCount, ItemRefs, LogEntry, LogList,
+    LogQuery, Overview, Party, Range, RawItem, SearchList, Session, SessionDetail, SessionEvent, SessionList, Source,
+    SpanEntry, Stats, Stretch, Tally, Tool, ToolOrder, Trace, TraceDetail, TraceList,
 };
 pub use self::record::StoredItem;
-pub(crate) use self::record::{DiscardRecord, EventRecord, IssueRecord, Parties, Record, SpanRecord};
+pub(crate) use self::record::{
+    CallKind, CallRecord, DiscardRecord, EventRecord, IssueRecord, Parties, Record, Sdk, SpanRecord, Usage,
+};
 pub(crate) use self::schema::SCHEMA_VERSION;
 use crate::block_on::block_on;
 use crate::config::Database;
-use crate::error::StoreError;
+use crate::error::{ImportError, StoreError};
+use crate::ingest::{Origin, read_envelope};
 
 /// Arrivals that may wait for the writer.
 const QUEUE_ARRIVALS: usize = 4096;
@@ -66,6 +76,13 @@ pub(crate) enum Live {
     Stopping,
     /// Everything is stored: nothing more will come.
     Closed,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    pub(crate) max_bytes: u64,
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// A handle to what was received; clones share it. Its reads block the calling thread (a few milliseconds) and see
@@ -109,6 +126,11 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, is not a receiver's or is a later version's, or the thread cannot be started.
     pub fn open(database: &Database, max_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_with(database, Keep { max_bytes, max_age: None })
+    }
+
+    /// [`Store::open`], also with a limit on age.
+    pub(crate) fn open_with(database: &Database, keep: Keep) -> Result<Self, StoreError> {
         let (name, location) = match database {
             Database::InMemory => (memory_name(), "in memory".to_owned()),
             Database::File(path) => (path.clone(), path.display().to_string()),
@@ -136,7 +158,7 @@ impl Store {
         let (queue, arrivals) = mpsc::channel(QUEUE_ARRIVALS);
         let (live, _) = broadcast::channel(LIVE_ITEMS);
         let progress = Arc::new(Progress::default());
-        let writer = writer::Writer::new(connection, max_bytes, live.clone(), Arc::clone(&progress)).map_err(open)?;
+        let writer = writer::Writer::new(connection, keep, live.clone(), Arc::clone(&progress)).map_err(open)?;
         let thread = thread::Builder::new()
             .name("watchpost-store".to_owned())
             .spawn(move || writer.run(arrivals))
@@ -150,7 +172,7 @@ impl Store {
                 reader: Mutex::new(reader),
                 live,
                 writer: Some(thread),
-                max_bytes,
+                max_bytes: keep.max_bytes,
                 rejected: AtomicU64::new(0),
             }),
         })
@@ -167,6 +189,24 @@ impl Store {
     /// [`Store::sync`] for async code.
     pub(crate) async fn synced(&self) -> Result<(), StoreError> {
         self.inner.progress.reached(self.inner.queued.load(Ordering::Acquire)).await
+    }
+
+    /// Takes an envelope in, as if it had been sent to `project`: what [`export_session`](Self::export_session) wrote, or any
+    /// other. Gives how many items were read; those that were there already are counted as duplicates. What cannot be read
+    /// ends it, and what was before is kept.
+    ///
+    /// # Errors
+    /// When the envelope is damaged or the writer has stopped.
+    pub fn import(&self, envelope: &[u8], project: &str) -> Result<u64, ImportError> {
+        let origin = Origin { project: Arc::from(project), received_at: Timestamp::now(), sdk: None };
+        let reading = read_envelope(envelope, "", &origin, envelope.len() as u64);
+        let items = reading.records.len() as u64;
+        block_on(self.queue(reading.records))?;
+        self.sync()?;
+        match reading.damage {
+            Some(damage) => Err(ImportError::Damaged { items, reason: damage.to_string() }),
+            None => Ok(items),
+        }
     }
 
     /// Queues the records of an envelope, waiting for room.

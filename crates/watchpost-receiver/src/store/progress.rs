@@ -14,6 +14,8 @@ pub(super) struct Progress {
 #[derive(Clone, Debug, Default)]
 struct State {
     arrivals: u64,
+    /// The last item that can be searched.
+    indexed: i64,
     is_stopped: bool,
     /// Records lost because a batch could not be written, and the last reason.
     failed: u64,
@@ -44,6 +46,21 @@ impl Progress {
     pub(super) fn failures(&self) -> (u64, Option<String>) {
         let state = self.committed.borrow();
         (state.failed, state.failure.clone())
+    }
+
+    /// Items up to this one can be searched.
+    pub(super) fn index(&self, item: i64) {
+        self.committed.send_modify(|state| state.indexed = item);
+    }
+
+    /// Waits until items up to `item` can be searched.
+    pub(super) async fn indexed(&self, item: i64) -> Result<(), StoreError> {
+        let mut watcher = self.committed.subscribe();
+        let state = watcher
+            .wait_for(|state| state.indexed >= item || state.is_stopped)
+            .await
+            .map_err(|_| StoreError::WriterStopped)?;
+        if state.indexed >= item { Ok(()) } else { Err(StoreError::WriterStopped) }
     }
 
     /// The writer is gone.

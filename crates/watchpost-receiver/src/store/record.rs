@@ -21,6 +21,8 @@ pub(crate) struct Record {
     /// What makes a resend recognisable.
     pub(crate) dedupe: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
+    /// Who sent it, as far as the envelope says.
+    pub(crate) sdk: Option<Arc<Sdk>>,
     /// Whether the payload could not be read as its type, and is kept raw only.
     pub(crate) is_unreadable: bool,
     /// The level of a log or an error event.
@@ -48,6 +50,67 @@ pub(crate) struct SpanRecord {
     pub(crate) ended: Timestamp,
     pub(crate) status: Option<String>,
     pub(crate) is_error: bool,
+    /// What an agent did in it, if it is a model's or a tool's call.
+    pub(crate) call: Option<Box<CallRecord>>,
+}
+
+/// The SDK that sent something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sdk {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+/// What a call is of. The names are those in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum CallKind {
+    /// An MCP request or notification.
+    Mcp,
+    /// A call of a model.
+    Model,
+    /// A tool that an agent ran.
+    Tool,
+}
+
+impl CallKind {
+    /// Its name in the database and in the API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Model => "model",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// What a call of a model used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    pub(crate) input_tokens: i64,
+    pub(crate) output_tokens: i64,
+    /// US dollars: as sent, else by list price, else 0.
+    pub(crate) cost: f64,
+}
+
+impl Usage {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cost += other.cost;
+    }
+}
+
+/// A model's or a tool's call by an agent.
+#[derive(Clone, Debug)]
+pub(crate) struct CallRecord {
+    pub(crate) kind: CallKind,
+    /// The provider, or the agent.
+    pub(crate) owner: String,
+    /// The model, or the tool.
+    pub(crate) name: String,
+    pub(crate) usage: Usage,
+    /// Bytes of arguments and result.
+    pub(crate) sizes: Option<(i64, i64)>,
 }
 
 /// The issue an error event belongs to.
@@ -71,6 +134,10 @@ pub(crate) struct EventRecord {
     pub(crate) is_error: bool,
     pub(crate) error: Option<String>,
     pub(crate) user_intent: Option<String>,
+    pub(crate) request_bytes: Option<i64>,
+    pub(crate) response_bytes: Option<i64>,
+    /// Who sent the message: `client_to_server` or `server_to_client`.
+    pub(crate) direction: Option<String>,
     pub(crate) parties: Parties,
 }
 

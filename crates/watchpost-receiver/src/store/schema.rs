@@ -3,13 +3,28 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::metrics;
 use crate::error::StoreError;
 
 /// The schema this version writes: the number of [`MIGRATIONS`].
 pub(crate) const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 /// Steps from nothing to the present schema. A released step never changes; a new one is added at the end.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+pub(crate) const MIGRATIONS: &[Step] =
+    &[Step::sql(include_str!("schema.sql")), Step { sql: include_str!("schema_2.sql"), then: Some(metrics::rebuild) }];
+
+/// One step: statements, and what they cannot say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    sql: &'static str,
+    then: Option<fn(&Connection) -> rusqlite::Result<()>>,
+}
+
+impl Step {
+    const fn sql(sql: &'static str) -> Self {
+        Self { sql, then: None }
+    }
+}
 
 /// `application_id` of a receiver's database: "wpst".
 const APPLICATION_ID: i64 = 0x7770_7374;
@@ -34,7 +49,7 @@ pub(crate) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> 
 }
 
 /// Brings the database to the last of `migrations`, one transaction a step.
-pub(crate) fn migrate(connection: &mut Connection, location: &str, migrations: &[&str]) -> Result<(), StoreError> {
+pub(crate) fn migrate(connection: &mut Connection, location: &str, migrations: &[Step]) -> Result<(), StoreError> {
     let open = |source| StoreError::Open { location: location.to_owned(), source };
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(open)?;
     let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(open)?;
@@ -60,9 +75,12 @@ pub(crate) fn migrate(connection: &mut Connection, location: &str, migrations: &
     Ok(())
 }
 
-fn apply(connection: &mut Connection, version: usize, step: &str) -> rusqlite::Result<()> {
+fn apply(connection: &mut Connection, version: usize, step: &Step) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(step)?;
+    transaction.execute_batch(step.sql)?;
+    if let Some(then) = step.then {
+        then(&transaction)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
     transaction.commit()
@@ -72,10 +90,10 @@ fn apply(connection: &mut Connection, version: usize, step: &str) -> rusqlite::R
 mod tests {
     use rusqlite::Connection;
 
-    use super::{MIGRATIONS, SCHEMA_VERSION, migrate};
+    use super::{MIGRATIONS, SCHEMA_VERSION, Step, migrate};
     use crate::error::StoreError;
 
-    const NEXT: &str = "ALTER TABLE issues ADD COLUMN assignee TEXT;";
+    const NEXT: Step = Step::sql("ALTER TABLE issues ADD COLUMN assignee TEXT;");
 
     fn version(connection: &Connection) -> i64 {
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
@@ -96,6 +114,28 @@ mod tests {
     }
 
     #[test]
+    fn a_database_of_the_first_schema_gets_its_sums() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, "x", &MIGRATIONS[..1]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO sessions VALUES (1, 's', 's', NULL, NULL, 'weather', NULL, NULL, NULL, 1, 2, 1, 1, 1, 1);
+                 INSERT INTO mcp_events VALUES (4096, 1, NULL, NULL, 61000000000, 'tools/call', 'forecast', 12.5, NULL, 1,
+                     'boom', NULL, 1, NULL, NULL, 1);",
+            )
+            .unwrap();
+        migrate(&mut connection, "x", MIGRATIONS).unwrap();
+        let tool: (String, String, i64, i64) = connection
+            .query_row("SELECT owner, name, calls, errors FROM tools", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        assert_eq!(tool, ("weather".to_owned(), "forecast".to_owned(), 1, 1));
+        let minute: i64 = connection.query_row("SELECT at FROM metrics WHERE step = 60", [], |row| row.get(0)).unwrap();
+        assert_eq!(minute, 60);
+    }
+
+    #[test]
     fn migrating_twice_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, "x", MIGRATIONS).unwrap();
@@ -107,7 +147,7 @@ mod tests {
     fn a_step_that_fails_leaves_the_database_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, "x", MIGRATIONS).unwrap();
-        let broken = [MIGRATIONS, &["CREATE TABLE half (a); SELECT nonsense;"]].concat();
+        let broken = [MIGRATIONS, &[Step::sql("CREATE TABLE half (a); SELECT nonsense;")]].concat();
         assert!(matches!(migrate(&mut connection, "x", &broken), Err(StoreError::Migrate { .. })));
         let half: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0))

@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-use watchpost_sentry::wire::TraceId;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use watchpost_sentry::wire::{Timestamp, TraceId};
 
+use super::metrics::{CallDelta, Metrics, tool_key};
+use super::record::CallKind;
 use super::{EventRecord, Parties};
 
 /// Sessions and traces remembered between batches; beyond this the memory starts afresh from the database.
@@ -16,7 +18,7 @@ const REMEMBERED: usize = 10_000;
 const NO_SESSION: &str = "unknown";
 
 /// The method whose events are counted as calls.
-const CALL: &str = "tools/call";
+pub(super) const CALL: &str = "tools/call";
 
 /// Events an item may hold. An event's number is `item * MAX_EVENTS + position`, so that pruning finds a range.
 pub(super) const MAX_EVENTS: i64 = 4096;
@@ -84,23 +86,41 @@ impl SessionIndex {
         &mut self,
         connection: &Connection,
         sums: &mut SessionSums,
+        metrics: &mut Metrics,
         item: Source,
         trace: Option<TraceId>,
         event: &EventRecord,
     ) -> rusqlite::Result<Option<i64>> {
         let known = match (trace, event.span_id) {
             (Some(trace), Some(span)) => connection
-                .prepare_cached("SELECT id, session, is_error FROM mcp_events WHERE trace_id = ?1 AND span_id = ?2")?
-                .query_row(params![trace.0, span.0], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, bool>(2)?)))
+                .prepare_cached(
+                    "SELECT id, session, is_error, timestamp, method, resource, duration_ms, response_bytes
+                     FROM mcp_events WHERE trace_id = ?1 AND span_id = ?2",
+                )?
+                .query_row(params![trace.0, span.0], Known::read)
                 .optional()?,
             _ => None,
         };
         match (known, &event.method) {
-            (Some((id, session, was_error)), _) => {
-                update_event(connection, item, id, event)?;
-                let sum = sums.touch(session, item.number, event);
-                sum.errors += i64::from(event.is_error && !was_error);
-                Ok(Some(session))
+            (Some(known), _) => {
+                update_event(connection, item, known.id, event)?;
+                let is_news = event.is_error && !known.is_error;
+                let sum = sums.touch(known.session, item.number, event);
+                sum.errors += i64::from(is_news);
+                let tool = tool_key(
+                    &known.method,
+                    known.resource.as_deref().or(event.resource.as_deref()),
+                    event.parties.server_name.as_deref().unwrap_or(""),
+                );
+                let delta = CallDelta {
+                    errors: i64::from(is_news),
+                    duration_ms: event.duration_ms.filter(|_| known.duration_ms.is_none()),
+                    sizes: sizes(event).filter(|_| known.response_bytes.is_none()),
+                    error: event.error.clone().filter(|_| event.is_error),
+                    ..CallDelta::default()
+                };
+                metrics.add(known.timestamp, CallKind::Mcp, tool, delta);
+                Ok(Some(known.session))
             }
             (None, Some(method)) => {
                 let session = self.resolve(connection, item.number, trace, event)?;
@@ -109,6 +129,16 @@ impl SessionIndex {
                 sum.events += 1;
                 sum.calls += i64::from(method == CALL);
                 sum.errors += i64::from(is_error);
+                let server = event.parties.server_name.as_deref().unwrap_or("");
+                let delta = CallDelta {
+                    calls: 1,
+                    errors: i64::from(is_error),
+                    duration_ms: event.duration_ms,
+                    sizes: sizes(event),
+                    error: event.error.clone().filter(|_| is_error),
+                    ..CallDelta::default()
+                };
+                metrics.add(event.timestamp, CallKind::Mcp, tool_key(method, event.resource.as_deref(), server), delta);
                 Ok(Some(session))
             }
             (None, None) => Ok(None),
@@ -211,6 +241,39 @@ impl SessionIndex {
     }
 }
 
+/// An event that is there already, as far as a later item may add to it.
+struct Known {
+    id: i64,
+    session: i64,
+    is_error: bool,
+    timestamp: Timestamp,
+    method: String,
+    resource: Option<String>,
+    duration_ms: Option<f64>,
+    response_bytes: Option<i64>,
+}
+
+impl Known {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            session: row.get(1)?,
+            is_error: row.get(2)?,
+            timestamp: Timestamp::from_nanos(row.get(3)?),
+            method: row.get(4)?,
+            resource: row.get(5)?,
+            duration_ms: row.get(6)?,
+            response_bytes: row.get(7)?,
+        })
+    }
+}
+
+/// The sizes of request and response, when either is told.
+fn sizes(event: &EventRecord) -> Option<(i64, i64)> {
+    let told = event.request_bytes.is_some() || event.response_bytes.is_some();
+    told.then(|| (event.request_bytes.unwrap_or(0), event.response_bytes.unwrap_or(0)))
+}
+
 fn insert_event(
     connection: &Connection,
     item: Source,
@@ -233,8 +296,9 @@ fn insert_event(
     connection
         .prepare_cached(
             "INSERT INTO mcp_events (id, session, trace_id, span_id, timestamp, method, resource, duration_ms, status,
-                 is_error, error, user_intent, log_item, transaction_item, error_item, last_item)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 is_error, error, user_intent, log_item, transaction_item, error_item, last_item, request_bytes,
+                 response_bytes, actor, direction)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             item.number * MAX_EVENTS + item.position,
@@ -253,6 +317,10 @@ fn insert_event(
             (item.role == Role::Transaction).then_some(item.number),
             error_item,
             item.number,
+            event.request_bytes,
+            event.response_bytes,
+            event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
+            event.direction,
         ])?;
     Ok(is_error)
 }
@@ -264,7 +332,9 @@ fn update_event(connection: &Connection, item: Source, id: i64, event: &EventRec
                  status = coalesce(status, ?4), is_error = max(is_error, ?5),
                  error = CASE WHEN ?10 IS NULL THEN coalesce(error, ?6) ELSE coalesce(?6, error) END,
                  user_intent = coalesce(user_intent, ?7), log_item = coalesce(log_item, ?8),
-                 transaction_item = coalesce(transaction_item, ?9), error_item = coalesce(error_item, ?10), last_item = ?11
+                 transaction_item = coalesce(transaction_item, ?9), error_item = coalesce(error_item, ?10), last_item = ?11,
+                 request_bytes = coalesce(request_bytes, ?12), response_bytes = coalesce(response_bytes, ?13),
+                 actor = coalesce(actor, ?14), direction = coalesce(direction, ?15)
              WHERE id = ?1",
         )?
         .execute(params![
@@ -279,6 +349,10 @@ fn update_event(connection: &Connection, item: Source, id: i64, event: &EventRec
             (item.role == Role::Transaction).then_some(item.number),
             (item.role == Role::Error).then_some(item.number),
             item.number,
+            event.request_bytes,
+            event.response_bytes,
+            event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
+            event.direction,
         ])?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use watchpost_sentry::wire::{Timestamp, TraceId};
 
 use super::SpanRecord;
+use super::record::{CallKind, Usage};
 
 /// Sums by trace.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ struct TraceSum {
     logs: i64,
     errors: i64,
     last_item: i64,
+    model_calls: i64,
+    usage: Usage,
 }
 
 impl TraceSums {
@@ -39,6 +42,10 @@ impl TraceSums {
         self.touch(span.trace_id, item, span.started);
         let sum = self.touch(span.trace_id, item, span.ended);
         sum.spans += 1;
+        if let Some(call) = span.call.as_ref().filter(|call| call.kind == CallKind::Model) {
+            sum.model_calls += 1;
+            sum.usage.add(&call.usage);
+        }
         if span.parent_id.is_none() && sum.name.is_none() {
             sum.name = Some((span.name.clone(), span.op.clone()));
         }
@@ -50,13 +57,15 @@ impl TraceSums {
 
     pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(
-            "INSERT INTO traces (trace_id, session, name, op, first_seen, last_seen, spans, logs, errors, last_item)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO traces (trace_id, session, name, op, first_seen, last_seen, spans, logs, errors, last_item,
+                 model_calls, tokens, cost)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (trace_id) DO UPDATE SET session = coalesce(session, excluded.session),
                  name = coalesce(name, excluded.name), op = coalesce(op, excluded.op),
                  first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),
                  spans = spans + excluded.spans, logs = logs + excluded.logs, errors = errors + excluded.errors,
-                 last_item = excluded.last_item",
+                 last_item = excluded.last_item, model_calls = model_calls + excluded.model_calls,
+                 tokens = tokens + excluded.tokens, cost = cost + excluded.cost",
         )?;
         for (trace, sum) in self.traces {
             let (name, op) = sum.name.unzip();
@@ -71,6 +80,9 @@ impl TraceSums {
                 sum.logs,
                 sum.errors,
                 sum.last_item,
+                sum.model_calls,
+                sum.usage.input_tokens.saturating_add(sum.usage.output_tokens),
+                sum.usage.cost,
             ])?;
         }
         Ok(())
@@ -87,6 +99,8 @@ impl TraceSums {
             logs: 0,
             errors: 0,
             last_item: item,
+            model_calls: 0,
+            usage: Usage::default(),
         });
         sum.first_seen = sum.first_seen.min(at);
         sum.last_seen = sum.last_seen.max(at);

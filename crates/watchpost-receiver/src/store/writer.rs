@@ -2,17 +2,23 @@
 //! A batch that cannot be written is retried arrival by arrival, so that one bad record costs only itself.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{broadcast, mpsc};
+use watchpost_sentry::wire::Timestamp;
 
 use super::batch::{Batch, Outcome};
 use super::progress::{Progress, StopGuard};
 use super::sessions::SessionIndex;
-use super::{Arrival, Live, Record, StoredItem, prune};
+use super::{Arrival, Keep, Live, Record, StoredItem, prune, search};
 
 /// Records of a batch: enough that a transaction's cost is spread, few enough that a reader waits milliseconds.
 const BATCH_RECORDS: usize = 2048;
+
+/// How often items are pruned by age.
+const AGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The writing side of a [`Store`](super::Store).
 #[derive(Debug)]
@@ -23,24 +29,42 @@ pub(super) struct Writer {
     progress: Arc<Progress>,
     sessions: SessionIndex,
     next_item: i64,
+    max_age: Option<Duration>,
+    /// When items were last pruned by age.
+    aged: Option<Instant>,
+    /// Items that are stored and cannot be searched yet.
+    behind: i64,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
-        max_bytes: u64,
+        keep: Keep,
         live: broadcast::Sender<Live>,
         progress: Arc<Progress>,
     ) -> rusqlite::Result<Self> {
         let next_item = next_item(&connection)?;
-        Ok(Self { connection, max_bytes, live, progress, sessions: SessionIndex::default(), next_item })
+        let indexed = search::state(&connection)?;
+        progress.index(indexed.until);
+        Ok(Self {
+            connection,
+            max_bytes: keep.max_bytes,
+            live,
+            progress,
+            sessions: SessionIndex::default(),
+            next_item,
+            max_age: keep.max_age,
+            aged: None,
+            behind: indexed.last - indexed.until,
+        })
     }
 
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>) {
         let progress = Arc::clone(&self.progress);
         let _stop = StopGuard(&progress);
-        while let Some(first) = arrivals.blocking_recv() {
+        self.prune();
+        while let Some(first) = self.next(&mut arrivals) {
             let mut count = first.records.len();
             let mut batch = vec![first];
             while count < BATCH_RECORDS
@@ -55,10 +79,50 @@ impl Writer {
         let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
+    /// The next arrival; while there is none, the search's index is brought up to date.
+    fn next(&mut self, arrivals: &mut mpsc::Receiver<Arrival>) -> Option<Arrival> {
+        loop {
+            // Behind by much, indexing takes turns with arrivals, so that a flood does not keep it from ever going on.
+            if self.behind < search::MAX_BEHIND {
+                match arrivals.try_recv() {
+                    Ok(arrival) => return Some(arrival),
+                    Err(TryRecvError::Disconnected) => return None,
+                    Err(TryRecvError::Empty) => {}
+                }
+            }
+            if self.behind == 0 {
+                return arrivals.blocking_recv();
+            }
+            self.index();
+            if self.behind >= search::MAX_BEHIND
+                && let Ok(arrival) = arrivals.try_recv()
+            {
+                return Some(arrival);
+            }
+        }
+    }
+
+    fn index(&mut self) {
+        match search::index_some(&mut self.connection) {
+            Ok(at) => {
+                self.behind = at.last - at.until;
+                self.progress.index(at.until);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the search's index could not be written; what arrived since cannot be searched");
+                // Tried again with the next arrival; who waits for it shall not wait for ever.
+                self.behind = 0;
+                self.progress.index(self.next_item - 1);
+            }
+        }
+    }
+
     fn write(&mut self, batch: Vec<Arrival>) {
         let arrivals = batch.len() as u64;
         match self.commit(batch.iter().flat_map(|arrival| &arrival.records)) {
             Ok(outcomes) => {
+                self.behind +=
+                    outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Stored { .. })).count() as i64;
                 self.prune();
                 // Told before it is counted, so that who subscribes after a sync hears nothing from before it.
                 self.publish(batch, outcomes);
@@ -89,7 +153,9 @@ impl Writer {
 
     fn try_commit<'r>(&mut self, records: impl Iterator<Item = &'r Record>) -> rusqlite::Result<Vec<Outcome>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::new(&transaction, &mut self.sessions, self.next_item);
+        // Another process may have written since (an import into the same file).
+        let next_item = next_item(&transaction)?.max(self.next_item);
+        let mut batch = Batch::new(&transaction, &mut self.sessions, next_item);
         let outcomes = records.map(|record| batch.store(record)).collect::<rusqlite::Result<Vec<_>>>()?;
         let next_item = batch.finish()?;
         transaction.commit()?;
@@ -99,7 +165,14 @@ impl Writer {
     }
 
     fn prune(&mut self) {
-        match prune::prune(&mut self.connection, self.max_bytes) {
+        let oldest = self.max_age.and_then(|age| {
+            let is_due = self.aged.is_none_or(|at| at.elapsed() >= AGE_INTERVAL);
+            is_due.then(|| Timestamp::now().nanos().saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
+        });
+        if oldest.is_some() {
+            self.aged = Some(Instant::now());
+        }
+        match prune::prune(&mut self.connection, self.max_bytes, oldest) {
             Ok(0) => {}
             Ok(_) => self.sessions.clear(),
             Err(error) => tracing::warn!(%error, "the database could not be pruned"),

@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-fn read_issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
+pub(super) fn read_issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     Ok(Issue {
         id: row.get("id")?,
         title: row.get("title")?,

@@ -9,6 +9,12 @@ use crate::error::StoreError;
 use crate::store::batch::severity;
 use crate::store::{Cursor, Page, Store};
 
+/// Severities that are stored.
+const SEVERITIES: [i64; 6] = [1, 5, 9, 13, 17, 21];
+
+/// Logs of a level in which a text is looked for; the search page looks through all.
+const MAX_SCANNED: u32 = 50_000;
+
 /// A log.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -32,7 +38,7 @@ pub struct LogEntry {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LogQuery {
-    /// Text the message must contain, ASCII case aside; empty for any.
+    /// Text the message must contain, ASCII case aside; empty for any. It is looked for in the latest 50 000 logs of each level.
     pub text: String,
     /// The lowest level wanted, for example `warn`; `None` for all.
     pub min_level: Option<String>,
@@ -59,14 +65,11 @@ impl Store {
         let after = query.page.after.unwrap_or(Cursor { nanos: i64::MAX, id: i64::MAX });
         let lowest = query.min_level.as_deref().map_or(0, severity);
         self.read(|connection| {
+            let sql = statement(lowest, !query.text.is_empty());
             let mut logs = connection
-                .prepare_cached(
-                    "SELECT * FROM logs
-                     WHERE (timestamp, item) < (?1, ?2) AND severity >= ?3 AND (?4 = '' OR body LIKE ?5 ESCAPE '\\')
-                     ORDER BY timestamp DESC, item DESC LIMIT ?6",
-                )?
+                .prepare_cached(&sql)?
                 .query_map(
-                    params![after.nanos, after.id, lowest, query.text, contains(&query.text), query.page.limit + 1],
+                    params![after.nanos, after.id, contains(&query.text), query.page.limit + 1, MAX_SCANNED],
                     read_log,
                 )?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -74,6 +77,34 @@ impl Store {
             Ok(LogList { logs, next })
         })
     }
+}
+
+/// The query for logs of at least `lowest`: one range of the index by severity for each level, since SQLite would otherwise
+/// walk the time index past all that do not fit. A text is looked for in the latest [`MAX_SCANNED`] of them.
+fn statement(lowest: i64, with_text: bool) -> String {
+    let wanted = if with_text { "?5" } else { "?4" };
+    let source = if lowest <= 1 {
+        format!(
+            "SELECT * FROM logs WHERE (timestamp, item) < (?1, ?2) ORDER BY timestamp DESC, item DESC LIMIT {wanted}"
+        )
+    } else {
+        let ranges: Vec<String> = SEVERITIES
+            .iter()
+            .filter(|severity| **severity >= lowest)
+            .map(|severity| {
+                format!(
+                    "SELECT * FROM (SELECT * FROM logs WHERE severity = {severity} AND (timestamp, item) < (?1, ?2)
+                     ORDER BY timestamp DESC, item DESC LIMIT {wanted})"
+                )
+            })
+            .collect();
+        ranges.join(" UNION ALL ")
+    };
+    // All parameters appear, so that one list of values fits both.
+    format!(
+        "SELECT * FROM ({source}) WHERE {text} AND ?5 > 0 ORDER BY timestamp DESC, item DESC LIMIT ?4",
+        text = if with_text { "body LIKE ?3 ESCAPE '\\'" } else { "?3 IS NOT NULL" },
+    )
 }
 
 /// A LIKE pattern for "contains `text`", its wildcards taken literally.

@@ -3,8 +3,11 @@
 
 mod issues;
 mod logs;
+mod overview;
+mod search;
 mod sessions;
 mod stats;
+mod tools;
 mod traces;
 
 use rusqlite::Row;
@@ -13,8 +16,12 @@ use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
 pub use self::issues::{ErrorEntry, Issue, IssueDetail, IssueList};
 pub use self::logs::{LogEntry, LogList, LogQuery};
+pub use self::overview::{Calls, Overview, Range, Source, Stretch};
+pub use self::search::{Found, SearchList};
+pub(super) use self::sessions::find_session_number;
 pub use self::sessions::{Actor, ItemRefs, Party, Session, SessionDetail, SessionEvent, SessionList};
-pub use self::stats::{Discard, ItemCount, RawItem, Stats};
+pub use self::stats::{Discard, ItemCount, RawItem, Stats, Tally};
+pub use self::tools::{Tool, ToolOrder};
 pub use self::traces::{SpanEntry, Trace, TraceDetail, TraceList};
 
 /// Reads a time column.

@@ -110,6 +110,14 @@ pub struct SessionEvent {
     pub error: Option<String>,
     /// Why the user wanted it.
     pub user_intent: Option<String>,
+    /// Bytes of the request, if told.
+    pub request_bytes: Option<u64>,
+    /// Bytes of the response, if told.
+    pub response_bytes: Option<u64>,
+    /// For whom it was.
+    pub actor: Option<String>,
+    /// Who sent it: `client_to_server` or `server_to_client`, if told.
+    pub direction: Option<String>,
     /// Its trace.
     pub trace_id: Option<TraceId>,
     /// Its span.
@@ -176,6 +184,11 @@ impl Store {
     }
 }
 
+/// The row of the session with this session id, or this trace id.
+pub(in crate::store) fn find_session_number(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
+    Ok(find_session(connection, id)?.map(|session| session.number))
+}
+
 fn find_session(connection: &Connection, id: &str) -> rusqlite::Result<Option<Session>> {
     let by_key =
         connection.prepare_cached("SELECT * FROM sessions WHERE key = ?1")?.query_row([id], read_session).optional()?;
@@ -216,6 +229,10 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<SessionEvent> {
         is_error: row.get("is_error")?,
         error: row.get("error")?,
         user_intent: row.get("user_intent")?,
+        request_bytes: row.get("request_bytes")?,
+        response_bytes: row.get("response_bytes")?,
+        actor: row.get("actor")?,
+        direction: row.get("direction")?,
         trace_id: trace_id(row, "trace_id")?,
         span_id: span_id(row, "span_id")?,
         items: ItemRefs {

@@ -89,7 +89,62 @@ pub struct RawItem {
     pub payload: Vec<u8>,
 }
 
+/// What every page's foot says: the counts that cost nothing to read.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Received, duplicates included.
+    pub received: u64,
+    /// Received again, and not stored again.
+    pub duplicates: u64,
+    /// Kept raw only.
+    pub unreadable: u64,
+    /// Deleted to stay below the limits of size and age.
+    pub pruned: u64,
+    /// What senders said they dropped.
+    pub discarded: u64,
+    /// Envelopes refused or damaged since the receiver started.
+    pub rejected_envelopes: u64,
+    /// Items lost because the database could not be written, since the receiver started.
+    pub failed_writes: u64,
+    /// Bytes the database uses.
+    pub database_bytes: u64,
+    /// Bytes it may use.
+    pub max_database_bytes: u64,
+}
+
 impl Store {
+    /// The counts of every page's foot.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn tally(&self) -> Result<Tally, StoreError> {
+        let (failed_writes, _) = self.inner.progress.failures();
+        self.read(|connection| {
+            let discarded = connection
+                .prepare_cached("SELECT coalesce(sum(quantity), 0) FROM discards")?
+                .query_row([], |row| row.get(0))?;
+            connection
+                .prepare_cached(
+                    "SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(unreadable), 0),
+                         coalesce(sum(pruned), 0) FROM item_counts",
+                )?
+                .query_row([], |row| {
+                    Ok(Tally {
+                        received: row.get(0)?,
+                        duplicates: row.get(1)?,
+                        unreadable: row.get(2)?,
+                        pruned: row.get(3)?,
+                        discarded,
+                        rejected_envelopes: self.inner.rejected.load(Ordering::Relaxed),
+                        failed_writes,
+                        database_bytes: used_bytes(connection)?,
+                        max_database_bytes: self.inner.max_bytes,
+                    })
+                })
+        })
+    }
+
     /// What was counted.
     ///
     /// # Errors

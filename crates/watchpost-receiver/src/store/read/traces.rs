@@ -42,6 +42,12 @@ pub struct Trace {
     pub logs: u64,
     /// Error events seen.
     pub errors: u64,
+    /// Calls of models seen.
+    pub model_calls: u64,
+    /// Tokens they used.
+    pub tokens: u64,
+    /// What they cost in US dollars: as sent, else by list price; 0 when neither is known.
+    pub cost: f64,
 }
 
 /// A page of traces, the latest active first; traces with logs only are left out.
@@ -165,6 +171,9 @@ fn read_trace(row: &Row<'_>) -> rusqlite::Result<Trace> {
         spans: row.get("spans")?,
         logs: row.get("logs")?,
         errors: row.get("errors")?,
+        model_calls: row.get("model_calls")?,
+        tokens: row.get("tokens")?,
+        cost: row.get("cost")?,
     })
 }
 
