@@ -9,6 +9,7 @@ use crate::{
     chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Json, Switch},
     local_receiver,
+    spool::ChosenSpool,
 };
 
 /// Sentry observability for AI agents and MCP servers.
@@ -71,6 +72,10 @@ pub(crate) struct ExportArgs {
     /// Which trace an event belongs to: session, propagated (the caller's, where it sent one) or call [default: session].
     #[arg(long, env = "WATCHPOST_TRACE", value_name = "TRACE")]
     pub(crate) trace: Option<Given<TraceMode>>,
+    /// Keep what Sentry has not taken yet in this folder, and send it next time; off: in memory only [default: watchpost/spool
+    /// in the user's state folder; off for the local receiver].
+    #[arg(long, env = "WATCHPOST_SPOOL", value_name = "DIR|off")]
+    pub(crate) spool: Option<Given<ChosenSpool>>,
     /// The configuration file [default: watchpost.toml in this folder, if there is one].
     #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<Given<PathBuf>>,

@@ -11,6 +11,10 @@
 //! release = "1.0.0"
 //! enable_tracing = true    # of MCP events
 //! span_mode = "auto"       # of agents' spans
+//! spool = "/var/spool/watchpost"    # or "off"
+//! spool_mode = "fast"      # or "durable"
+//! spool_max_bytes = 268435456
+//! spool_max_age = 604800   # seconds
 //! ```
 
 use std::{
@@ -26,12 +30,14 @@ use watchpost::{
     exporter::{ExporterType, Profile, SentryConfig, SentryExporterConfig, TraceMode},
     redact::Capture,
 };
+use watchpost_sentry::delivery::SpoolMode;
 
 use crate::{
     args::{ExportArgs, ImportArgs},
     chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Switch},
     local_receiver,
+    spool::{ChosenSpool, SpoolChoice},
 };
 
 /// The file that is read when none is named and it exists.
@@ -115,6 +121,14 @@ struct ExporterTable {
     open_span_ttl: Option<u32>,
     #[serde(alias = "maxQueueBytes")]
     max_queue_bytes: Option<usize>,
+    spool: Option<ChosenSpool>,
+    #[serde(alias = "spoolMode")]
+    spool_mode: Option<SpoolMode>,
+    #[serde(alias = "spoolMaxBytes")]
+    spool_max_bytes: Option<u64>,
+    /// In seconds.
+    #[serde(alias = "spoolMaxAge")]
+    spool_max_age: Option<u32>,
 }
 
 /// What to export with, once flags, environment and file are taken together.
@@ -128,6 +142,8 @@ pub(crate) struct Settings {
     capture: Option<ChosenCapture>,
     /// Whether tracing was decided by the user (the local receiver turns it on by default).
     pub(crate) tracing_chosen: bool,
+    /// Where what Sentry has not taken yet is kept.
+    pub(crate) spool: SpoolChoice,
     /// The project's id from the file.
     pub(crate) project_id: Option<String>,
 }
@@ -145,6 +161,9 @@ impl Settings {
                 // The folder may be anybody's: a host starts its servers in whatever project is open.
                 tracing::warn!("telemetry goes to the DSN in this folder's {DEFAULT_FILE}");
             }
+            if matches!(settings.spool.place, Some(ChosenSpool::Folder(_))) && Given::of(&args.spool).is_none() {
+                tracing::warn!("telemetry is kept in the folder that this folder's {DEFAULT_FILE} names");
+            }
             if sentry.capture.is_some_and(|capture| capture != Capture::NONE && capture != Capture::SEED)
                 && Given::of(&args.capture).is_none()
             {
@@ -161,6 +180,10 @@ impl Settings {
         override_with(&mut sentry.trace, Given::of(&args.trace));
         override_with(&mut sentry.enable_tracing, Given::of(&args.enable_tracing).map(|Switch(on)| on));
         settings.tracing_chosen = settings.sentry.enable_tracing.is_some();
+        override_with(&mut settings.spool.place, Given::of(&args.spool));
+        if settings.sentry.dsn.is_some() {
+            settings.sentry.spool = settings.spool.config();
+        }
         Ok(settings)
     }
 
@@ -196,6 +219,12 @@ impl Settings {
         spans.max_open_bytes = table.max_open_bytes;
         spans.open_span_ttl = table.open_span_ttl.map(|seconds| Duration::from_secs(seconds.into()));
         spans.max_queue_bytes = table.max_queue_bytes;
+        self.spool = SpoolChoice {
+            place: table.spool,
+            mode: table.spool_mode,
+            max_bytes: table.spool_max_bytes,
+            max_age: table.spool_max_age.map(|seconds| Duration::from_secs(seconds.into())),
+        };
     }
 
     /// Takes what only `import` is told.
@@ -213,14 +242,16 @@ impl Settings {
         config.dsn = self.sentry.dsn;
         config.environment = self.sentry.environment;
         config.release = self.sentry.release;
+        config.spool = self.sentry.spool;
         config.traces_sample_rate = self.sentry.traces_sample_rate;
         config.capture = self.capture.map(|chosen| chosen.or_seed(Capture::ALL));
         config
     }
 
-    /// Sends to the receiver at `address`, with tracing unless the user decided otherwise.
+    /// Sends to the receiver at `address`, without a spool (what nobody looks at need not be kept), with tracing unless the user decided otherwise.
     pub(crate) fn use_local_receiver(&mut self, address: SocketAddr) {
         self.sentry.dsn = Some(local_receiver::dsn(address));
+        self.sentry.spool = None;
         if !self.tracing_chosen {
             self.sentry.enable_tracing = Some(true);
         }
@@ -288,6 +319,7 @@ fn with_suggestion(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use watchpost::mapping::ai::SpanMode;
+    use watchpost_sentry::delivery::SpoolConfig;
 
     use super::*;
 
@@ -359,6 +391,31 @@ mod tests {
             assert_eq!(spans.open_span_ttl, Some(Duration::from_secs(60)));
         }
         assert!(message("[exporters.s]\nspan_mode = \"both\"\n").contains("auto, transaction, hybrid or stream"));
+    }
+
+    #[test]
+    fn a_spool_is_there_with_a_dsn_only_and_as_flag_and_file_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.toml");
+        let resolve = |text: &str, dsn: &str, spool: &str| {
+            fs::write(&path, format!("[exporters.s]\n{text}")).unwrap();
+            let args = ExportArgs {
+                dsn: Some(dsn.parse().unwrap()),
+                spool: Some(spool.parse().unwrap()),
+                config: Some(path.to_str().unwrap().parse().unwrap()),
+                ..ExportArgs::default()
+            };
+            Settings::resolve(&args).unwrap().sentry.spool
+        };
+        let dsn = "https://a@h/1";
+        let bounds = "spool_mode = \"durable\"\nspool_max_bytes = 5\nspoolMaxAge = 60\n";
+        let expected = SpoolConfig::new("/given").with_mode(SpoolMode::Durable).with_max_bytes(5);
+        assert_eq!(resolve(bounds, dsn, "/given"), Some(expected.with_max_age(Duration::from_secs(60))));
+        assert_eq!(resolve("spool = \"/named\"\n", dsn, ""), Some(SpoolConfig::new("/named")));
+        assert_eq!(resolve("spool = \"/named\"\n", dsn, "off"), None);
+        assert_eq!(resolve("spool = \"off\"\n", dsn, ""), None);
+        assert_eq!(resolve("", "", "/given"), None, "the local receiver has none");
+        assert!(message("[exporters.s]\nspool_mode = \"slow\"\n").contains("expected `fast` or `durable`"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod failure;
 mod given;
 mod local_receiver;
 mod proxy;
+mod spool;
 
 use std::process::ExitCode;
 

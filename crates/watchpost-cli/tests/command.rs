@@ -13,7 +13,7 @@ use watchpost_receiver::{LogQuery, Page, Receiver, ReceiverConfig, RunningReceiv
 /// The command in a folder of its own, away from any configuration of the machine's.
 fn watchpost(folder: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));
-    command.current_dir(folder.path()).env("XDG_DATA_HOME", folder.path());
+    command.current_dir(folder.path()).env("XDG_DATA_HOME", folder.path()).env("XDG_STATE_HOME", folder.path());
     for name in ["SENTRY_DSN", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE", "SENTRY_TRACES_SAMPLE_RATE", "DO_NOT_TRACK"] {
         command.env_remove(name);
     }

@@ -39,6 +39,7 @@ impl Place {
     fn import(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));
         command.args(["import", "--format", "mastra"]).current_dir(self.folder.path());
+        command.env("XDG_STATE_HOME", self.folder.path());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("SENTRY_") || name.starts_with("WATCHPOST_") || name == "DO_NOT_TRACK" {

@@ -61,7 +61,7 @@ impl Drop for View {
 
 fn proxied_call(address: SocketAddr) {
     let mut proxy = Command::new(env!("CARGO_BIN_EXE_watchpost"))
-        .args(["mcp", "--dsn", &format!("http://key@{address}/1"), "--", "sh", "-c"])
+        .args(["mcp", "--spool", "off", "--dsn", &format!("http://key@{address}/1"), "--", "sh", "-c"])
         .arg(r#"read request; echo '{"jsonrpc":"2.0","id":"a","result":{"content":[],"isError":true}}'"#)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

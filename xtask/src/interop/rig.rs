@@ -115,6 +115,8 @@ impl Rig {
             }
         }
         command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&self.runs);
+        // The developer's own spool is none of these runs' business.
+        command.env("XDG_STATE_HOME", self.runs.join("state"));
         command
     }
 

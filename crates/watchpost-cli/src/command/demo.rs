@@ -65,6 +65,7 @@ fn proxied_server(receiver: &RunningReceiver) -> Result<Command, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Demo(format!("where is this program? {error}")))?;
     let mut command = Command::new(&program);
     command.args(["mcp", "--dsn", &receiver.dsn(), "--enable-tracing", "--traces-sample-rate", "1"]);
+    command.args(["--spool", "off"]);
     command.args(["--environment", "demo", "--release", concat!("watchpost-demo@", env!("CARGO_PKG_VERSION"))]);
     command.args(["--project-id", "proj_demo", "--actor-id", "user-42", "--actor-name", "Ada Lovelace"]);
     // The demo is the user's explicit wish and stays on this machine; nothing set for real servers may change it.

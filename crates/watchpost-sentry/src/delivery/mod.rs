@@ -63,5 +63,5 @@ pub use self::{
     error::DeliveryError,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},
-    spool::{SpoolConfig, SpoolMode},
+    spool::{SpoolConfig, SpoolMode, UnknownSpoolMode},
 };

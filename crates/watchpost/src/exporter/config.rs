@@ -3,9 +3,12 @@
 use std::fmt;
 
 use serde::Deserialize;
-use watchpost_sentry::wire::Dsn;
+use watchpost_sentry::{delivery::SpoolConfig, wire::Dsn};
 
-use super::ExporterError;
+use super::{
+    ExporterError,
+    destination::{Variables, deployment, destination_setters, process_variable, read_dsn, read_rate},
+};
 use crate::{
     mapping::{Profile, Settings, TraceMode},
     redact::Capture,
@@ -51,6 +54,8 @@ pub struct SentryConfig {
     pub trace: Option<TraceMode>,
     /// Which content leaves the process. Default: [`Capture::SEED`].
     pub capture: Option<Capture>,
+    /// Where what is to be sent is kept on disk until it is sent. Default: nowhere, in memory only.
+    pub spool: Option<SpoolConfig>,
 }
 
 /// The one type of exporter that [`SentryConfig`] configures.
@@ -70,54 +75,20 @@ impl SentryConfig {
     /// # Errors
     /// When the sample rate is no number.
     pub fn from_env() -> Result<Self, ExporterError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(process_variable)
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ExporterError> {
-        const RATE: &str = "SENTRY_TRACES_SAMPLE_RATE";
-        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let invalid = |_| ExporterError::InvalidVariable { name: RATE, expected: "a number between 0 and 1" };
-        Ok(Self {
-            dsn: given("SENTRY_DSN"),
-            environment: given("SENTRY_ENVIRONMENT"),
-            release: given("SENTRY_RELEASE"),
-            traces_sample_rate: given(RATE).map(|rate| rate.trim().parse().map_err(invalid)).transpose()?,
-            ..Self::default()
-        })
+        let Variables { dsn, environment, release, traces_sample_rate } = Variables::read(variable, false)?;
+        Ok(Self { dsn, environment, release, traces_sample_rate, ..Self::default() })
     }
 
-    /// Sets the DSN.
-    #[must_use]
-    pub fn with_dsn(mut self, dsn: impl Into<String>) -> Self {
-        self.dsn = Some(dsn.into());
-        self
-    }
-
-    /// Sets the environment.
-    #[must_use]
-    pub fn with_environment(mut self, environment: impl Into<String>) -> Self {
-        self.environment = Some(environment.into());
-        self
-    }
-
-    /// Sets the release.
-    #[must_use]
-    pub fn with_release(mut self, release: impl Into<String>) -> Self {
-        self.release = Some(release.into());
-        self
-    }
+    destination_setters!();
 
     /// Sets whether transactions are sent.
     #[must_use]
     pub const fn with_tracing(mut self, enabled: bool) -> Self {
         self.enable_tracing = Some(enabled);
-        self
-    }
-
-    /// Sets which share of the traces is sent as transactions.
-    #[must_use]
-    pub const fn with_traces_sample_rate(mut self, rate: f64) -> Self {
-        self.traces_sample_rate = Some(rate);
         self
     }
 
@@ -135,52 +106,38 @@ impl SentryConfig {
         self
     }
 
-    /// Sets which content leaves the process.
-    #[must_use]
-    pub const fn with_capture(mut self, capture: Capture) -> Self {
-        self.capture = Some(capture);
-        self
-    }
-
     /// The DSN, read.
     pub(super) fn read_dsn(&self) -> Result<Dsn, ExporterError> {
-        let dsn = self.dsn.as_deref().filter(|dsn| !dsn.trim().is_empty()).ok_or(ExporterError::MissingDsn)?;
-        Ok(dsn.parse()?)
+        read_dsn(self.dsn.as_deref())?.ok_or(ExporterError::MissingDsn)
     }
 
-    /// The mapping's settings. What Relay would throw away is said once, here.
+    /// The mapping's settings.
     pub(super) fn settings(&self, dsn: &Dsn) -> Result<Settings, ExporterError> {
-        let rate = self.traces_sample_rate.unwrap_or(1.0);
-        if !(0.0..=1.0).contains(&rate) {
-            return Err(ExporterError::InvalidSampleRate { rate });
-        }
-        let mut settings = Settings::default()
-            .with_project(dsn.public_key(), dsn.org_id())
+        let rate = read_rate(self.traces_sample_rate)?;
+        Ok(Settings::default()
+            .with_deployment(deployment(dsn, self.environment.as_deref(), self.release.as_deref()))
             .with_tracing(self.enable_tracing.unwrap_or(false))
             .with_traces_sample_rate(rate)
             .with_profile(self.profile.unwrap_or_default())
-            .with_trace(self.trace.unwrap_or_default());
-        if let Some(environment) = &self.environment {
-            settings = settings.with_environment(environment);
-            if settings.environment() != environment {
-                tracing::warn!(environment, sent = settings.environment(), "Sentry would discard this environment");
-            }
-        }
-        if let Some(release) = &self.release {
-            settings = settings.with_release(release);
-            if settings.accepted_release().is_none() {
-                tracing::warn!(release, "Sentry would discard this release: it is sent as a tag only");
-            }
-        }
-        Ok(settings)
+            .with_trace(self.trace.unwrap_or_default()))
     }
 }
 
 impl fmt::Debug for SentryConfig {
     /// Without the DSN, which holds a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { exporter, dsn, environment, release, enable_tracing, traces_sample_rate, profile, trace, capture } =
-            self;
+        let Self {
+            exporter,
+            dsn,
+            environment,
+            release,
+            enable_tracing,
+            traces_sample_rate,
+            profile,
+            trace,
+            capture,
+            spool,
+        } = self;
         f.debug_struct("SentryConfig")
             .field("exporter", exporter)
             .field("dsn", &dsn.as_ref().map(|_| crate::redact::MARKER))
@@ -191,6 +148,7 @@ impl fmt::Debug for SentryConfig {
             .field("profile", profile)
             .field("trace", trace)
             .field("capture", capture)
+            .field("spool", spool)
             .finish()
     }
 }

@@ -9,11 +9,15 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::{Delivery, DeliveryConfig, Outcome},
+    delivery::{Delivery, Outcome},
     wire::{Category, DiscardReason, Timestamp, TraceId},
 };
 
-use super::{ExporterError, SentryConfig, switch::exporting_is_off};
+use super::{
+    ExporterError, SentryConfig,
+    destination::{deliver, process_variable},
+    switch::exporting_is_off,
+};
 use crate::{
     mapping::{
         Settings,
@@ -56,7 +60,8 @@ enum Item {
 }
 
 impl McpExporter {
-    /// Sets an exporter up. No thread starts and nothing is connected before the first event.
+    /// Sets an exporter up. No thread starts and nothing is connected before the first event; but with a spool
+    /// its thread starts, and what processes that are gone have left in it is sent.
     ///
     /// With `DO_NOT_TRACK=1` or `OTEL_SDK_DISABLED=true` in the environment the exporter is [disabled](Self::disabled); the
     /// configuration is checked all the same.
@@ -64,7 +69,7 @@ impl McpExporter {
     /// # Errors
     /// When there is no DSN, when it is wrong, or when the sample rate is not between 0 and 1.
     pub fn new(config: SentryConfig) -> Result<Self, ExporterError> {
-        let off = exporting_is_off(|name| std::env::var(name).ok());
+        let off = exporting_is_off(process_variable);
         Self::switched(&config, off)
     }
 
@@ -77,11 +82,10 @@ impl McpExporter {
     fn switched(config: &SentryConfig, off: bool) -> Result<Self, ExporterError> {
         let dsn = config.read_dsn()?;
         let settings = config.settings(&dsn)?;
-        let delivery = Delivery::start(DeliveryConfig::new(dsn).with_sdk(settings.sdk().clone()))?;
-        if off {
+        let Some(delivery) = deliver(dsn, settings.sdk().clone(), config.spool.clone(), off)? else {
             tracing::info!("nothing is exported: DO_NOT_TRACK or OTEL_SDK_DISABLED is set");
             return Ok(Self::disabled());
-        }
+        };
         let capture = config.capture.unwrap_or_default();
         let last_session = Mutex::new((String::new(), session_trace("")));
         Ok(Self { active: Some(Arc::new(Active { delivery, settings, capture, last_session })) })

@@ -45,6 +45,7 @@
 //! ```
 
 mod config;
+mod destination;
 mod error;
 mod mcp;
 mod sentry;

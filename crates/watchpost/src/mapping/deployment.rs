@@ -16,11 +16,11 @@ const MAX_RELEASE: usize = 249;
 
 /// What the settings of both seeds have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Deployment {
+pub(crate) struct Deployment {
     environment: Cow<'static, str>,
     release: Option<String>,
     release_is_accepted: bool,
-    pub(super) sdk: SdkInfo,
+    sdk: SdkInfo,
     public_key: String,
     org_id: Option<String>,
 }
@@ -40,39 +40,47 @@ impl Default for Deployment {
 }
 
 impl Deployment {
-    pub(super) fn set_environment(&mut self, environment: &str) {
+    pub(crate) fn set_environment(&mut self, environment: &str) {
         self.environment = accepted_environment(environment);
     }
 
-    pub(super) fn set_release(&mut self, release: &str) {
+    pub(crate) fn set_release(&mut self, release: &str) {
         let release = release.trim();
         self.release = Some(release.to_owned()).filter(|release| !release.is_empty());
         self.release_is_accepted = is_accepted_release(release);
     }
 
-    pub(super) fn set_project(&mut self, public_key: &str, org_id: Option<&str>) {
+    pub(crate) fn set_sdk(&mut self, sdk: SdkInfo) {
+        self.sdk = sdk;
+    }
+
+    pub(crate) fn set_project(&mut self, public_key: &str, org_id: Option<&str>) {
         public_key.clone_into(&mut self.public_key);
         self.org_id = org_id.map(str::to_owned);
     }
 
+    pub(crate) const fn sdk(&self) -> &SdkInfo {
+        &self.sdk
+    }
+
     /// The environment as it is sent.
-    pub(super) fn environment(&self) -> &str {
+    pub(crate) fn environment(&self) -> &str {
         &self.environment
     }
 
     /// The release as configured.
-    pub(super) fn release(&self) -> Option<&str> {
+    pub(crate) fn release(&self) -> Option<&str> {
         self.release.as_deref()
     }
 
     /// The release where Sentry reads it; `None` when Relay would throw it away.
-    pub(super) fn accepted_release(&self) -> Option<&str> {
+    pub(crate) fn accepted_release(&self) -> Option<&str> {
         self.release.as_deref().filter(|_| self.release_is_accepted)
     }
 
     /// The sampling context of a trace. It names no transaction: the context must be the same in all envelopes of the trace,
     /// and a trace can have several.
-    pub(super) fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
+    pub(crate) fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
         DynamicSamplingContext {
             trace_id,
             public_key: Cow::Borrowed(&self.public_key),
@@ -86,6 +94,72 @@ impl Deployment {
         }
     }
 }
+
+/// What the settings of both seeds let be set and asked of their deployment.
+macro_rules! deployment_settings {
+    () => {
+        /// Sets the environment. Relay throws one away that is empty, `none`, `.`, longer than 64 characters or has a slash or a
+        /// control character in it: what can be saved is (`feature/x` becomes `feature-x`), the rest becomes `production`.
+        #[must_use]
+        pub fn with_environment(mut self, environment: &str) -> Self {
+            self.deployment.set_environment(environment);
+            self
+        }
+
+        /// Sets the release. One that Relay throws away (`latest`, `.`, `..`, longer than 249 bytes, with a slash, a backslash
+        /// or a control character) is left out where Sentry would read a release; MCP events keep it as the seed's tag.
+        #[must_use]
+        pub fn with_release(mut self, release: &str) -> Self {
+            self.deployment.set_release(release);
+            self
+        }
+
+        /// Sets the SDK named in every item.
+        #[must_use]
+        pub fn with_sdk(mut self, sdk: watchpost_sentry::wire::SdkInfo) -> Self {
+            self.deployment.set_sdk(sdk);
+            self
+        }
+
+        /// Sets what the sampling context says of the project: the DSN's public key and organisation.
+        #[must_use]
+        pub fn with_project(mut self, public_key: &str, org_id: Option<&str>) -> Self {
+            self.deployment.set_project(public_key, org_id);
+            self
+        }
+
+        /// Sets all of these.
+        pub(crate) fn with_deployment(mut self, deployment: $crate::mapping::Deployment) -> Self {
+            self.deployment = deployment;
+            self
+        }
+
+        /// The SDK named in every item.
+        #[must_use]
+        pub const fn sdk(&self) -> &watchpost_sentry::wire::SdkInfo {
+            self.deployment.sdk()
+        }
+
+        /// The environment as it is sent.
+        #[must_use]
+        pub fn environment(&self) -> &str {
+            self.deployment.environment()
+        }
+
+        /// The sampling context (the envelope's `trace` header) of a trace.
+        ///
+        /// It names no transaction: the context must be the same in all envelopes of a trace, and a trace can have several.
+        #[must_use]
+        pub fn sampling_context(
+            &self,
+            trace_id: watchpost_sentry::wire::TraceId,
+            sampling: $crate::mapping::Sampling,
+        ) -> watchpost_sentry::wire::DynamicSamplingContext<'_> {
+            self.deployment.sampling_context(trace_id, sampling)
+        }
+    };
+}
+pub(super) use deployment_settings;
 
 fn accepted_environment(environment: &str) -> Cow<'static, str> {
     let saved =

@@ -16,6 +16,7 @@ mod stack;
 mod tag;
 mod template;
 
+pub(crate) use self::deployment::Deployment;
 pub use self::{
     sampling::{Sampling, sample_rand},
     settings::{Profile, Settings, TraceMode, UnknownSetting},

@@ -3,9 +3,8 @@
 use std::str::FromStr;
 
 use serde::Deserialize;
-use watchpost_sentry::wire::{DynamicSamplingContext, SdkInfo, TraceId};
 
-use super::{Sampling, deployment::Deployment};
+use super::deployment::{Deployment, deployment_settings};
 
 /// How closely the items follow Sentry's own schemas where the seed says more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
@@ -92,21 +91,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets the environment. Relay throws one away that is empty, `none`, `.`, longer than 64 characters or has a slash or a
-    /// control character in it: what can be saved is (`feature/x` becomes `feature-x`), the rest becomes `production`.
-    #[must_use]
-    pub fn with_environment(mut self, environment: &str) -> Self {
-        self.deployment.set_environment(environment);
-        self
-    }
-
-    /// Sets the release. One that Relay throws away (`latest`, `.`, `..`, longer than 249 bytes, with a slash, a backslash or
-    /// a control character) stays as the seed's tag and attribute, and is left out where Sentry would read a release.
-    #[must_use]
-    pub fn with_release(mut self, release: &str) -> Self {
-        self.deployment.set_release(release);
-        self
-    }
+    deployment_settings!();
 
     /// Sets whether transactions are sent. Off by default, as in the seed.
     #[must_use]
@@ -137,36 +122,10 @@ impl Settings {
         self
     }
 
-    /// Sets the SDK named in every item.
-    #[must_use]
-    pub fn with_sdk(mut self, sdk: SdkInfo) -> Self {
-        self.deployment.sdk = sdk;
-        self
-    }
-
-    /// Sets what the sampling context says of the project: the DSN's public key and organisation.
-    #[must_use]
-    pub fn with_project(mut self, public_key: &str, org_id: Option<&str>) -> Self {
-        self.deployment.set_project(public_key, org_id);
-        self
-    }
-
-    /// The SDK named in every item.
-    #[must_use]
-    pub const fn sdk(&self) -> &SdkInfo {
-        &self.deployment.sdk
-    }
-
     /// Whether transactions are sent.
     #[must_use]
     pub const fn tracing_enabled(&self) -> bool {
         self.tracing_enabled
-    }
-
-    /// The environment as it is sent.
-    #[must_use]
-    pub fn environment(&self) -> &str {
-        self.deployment.environment()
     }
 
     /// The release as configured; the seed's tag.
@@ -179,14 +138,6 @@ impl Settings {
     #[must_use]
     pub fn accepted_release(&self) -> Option<&str> {
         self.deployment.accepted_release()
-    }
-
-    /// The sampling context (the envelope's `trace` header) of an event's transaction and error event.
-    ///
-    /// It names no transaction: the context of a trace must be the same in all its envelopes, and a session's trace has many.
-    #[must_use]
-    pub fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
-        self.deployment.sampling_context(trace_id, sampling)
     }
 }
 

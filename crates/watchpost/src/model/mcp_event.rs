@@ -164,6 +164,28 @@ pub struct ErrorInfo {
     pub content: Vec<ContentBlock>,
 }
 
+impl ErrorInfo {
+    /// A failure of which nothing is known but its kind.
+    #[must_use]
+    pub const fn unknown(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            message: String::new(),
+            ty: None,
+            code: None,
+            data: None,
+            id: None,
+            domain: None,
+            category: None,
+            stack: None,
+            frames: Vec::new(),
+            causes: Vec::new(),
+            platform: None,
+            content: Vec::new(),
+        }
+    }
+}
+
 /// A content block of a failed result, as far as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentBlock {

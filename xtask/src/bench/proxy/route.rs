@@ -134,6 +134,8 @@ impl Bench<'_> {
         forget_settings(&mut command);
         // What is left unobserved is counted at the sink; a warning for each process would only bury the result.
         command.env("WATCHPOST_LOG", "error");
+        // The spool is on, as it is by default, but not the developer's own.
+        command.env("XDG_STATE_HOME", std::env::temp_dir().join("watchpost-bench"));
         command.current_dir(std::env::temp_dir());
         command
     }

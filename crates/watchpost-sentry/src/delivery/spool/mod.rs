@@ -16,7 +16,9 @@ mod record;
 mod shelf;
 mod writer;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer};
 
 pub(super) use self::{
     folder::{TakenSegment, destination},
@@ -28,23 +30,30 @@ pub(super) use self::{
 pub(super) use self::{record::scan, shelf::Command};
 
 /// Keeps what was accepted on disk until it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Reads from any format serde knows, all but the folder with a default; an unknown field is an error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SpoolConfig {
     /// Where. Many processes may share it; it is made if it is missing, for its owner alone (0700, files 0600).
     pub folder: PathBuf,
     /// When an item counts as accepted. Default [`SpoolMode::Fast`].
+    #[serde(default)]
     pub mode: SpoolMode,
     /// Most bytes that this process keeps, those it took over included. Beyond, the oldest go, counted as
     /// [`CacheOverflow`](super::DropReason::CacheOverflow). Default 256 MiB.
+    #[serde(alias = "maxBytes", default = "default_max_bytes")]
     pub max_bytes: u64,
     /// What waited longer is dropped when its turn comes, counted as [`CacheOverflow`](super::DropReason::CacheOverflow).
-    /// Default 7 days.
+    /// Read as seconds. Default 7 days.
+    #[serde(alias = "maxAge", default = "default_max_age", deserialize_with = "seconds")]
     pub max_age: Duration,
 }
 
 /// When an item counts as accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SpoolMode {
     /// At once. It is in the hands of the operating system some milliseconds later, where it survives the process, and on disk
@@ -62,8 +71,8 @@ impl SpoolConfig {
         Self {
             folder: folder.into(),
             mode: SpoolMode::default(),
-            max_bytes: 256 * 1024 * 1024,
-            max_age: Duration::from_secs(7 * 24 * 60 * 60),
+            max_bytes: default_max_bytes(),
+            max_age: default_max_age(),
         }
     }
 
@@ -87,4 +96,33 @@ impl SpoolConfig {
         self.max_age = age;
         self
     }
+}
+
+/// A name that is no [`SpoolMode`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is none of fast, durable")]
+pub struct UnknownSpoolMode(String);
+
+impl FromStr for SpoolMode {
+    type Err = UnknownSpoolMode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSpoolMode> {
+        match name {
+            "fast" => Ok(Self::Fast),
+            "durable" => Ok(Self::Durable),
+            _ => Err(UnknownSpoolMode(name.to_owned())),
+        }
+    }
+}
+
+const fn default_max_bytes() -> u64 {
+    256 * 1024 * 1024
+}
+
+const fn default_max_age() -> Duration {
+    Duration::from_secs(7 * 24 * 60 * 60)
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
 }

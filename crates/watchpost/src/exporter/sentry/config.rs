@@ -4,12 +4,15 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
-use watchpost_sentry::wire::Dsn;
+use watchpost_sentry::{delivery::SpoolConfig, wire::Dsn};
 
 use super::{ExporterOptions, LogLevel};
 use crate::{
     assembly::Limits,
-    exporter::ExporterError,
+    exporter::{
+        ExporterError,
+        destination::{Variables, deployment, destination_setters, process_variable, read_dsn, read_rate},
+    },
     mapping::ai::{AiSettings, SpanMode},
     redact::Capture,
 };
@@ -68,6 +71,8 @@ pub struct SentryExporterConfig {
     /// Default: 24 MiB, in which a burst of a thousand ordinary traces fits beside what the delivery holds.
     #[serde(alias = "maxQueueBytes")]
     pub max_queue_bytes: Option<usize>,
+    /// Where what is to be sent is kept on disk until it is sent. Default: nowhere, in memory only.
+    pub spool: Option<SpoolConfig>,
     /// Hooks.
     #[serde(skip)]
     pub options: ExporterOptions,
@@ -80,20 +85,12 @@ impl SentryExporterConfig {
     /// # Errors
     /// When the sample rate is no number.
     pub fn from_env() -> Result<Self, ExporterError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(process_variable)
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ExporterError> {
-        const RATE: &str = "SENTRY_TRACES_SAMPLE_RATE";
-        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let invalid = |_| ExporterError::InvalidVariable { name: RATE, expected: "a number between 0 and 1" };
-        Ok(Self {
-            dsn: given("SENTRY_DSN"),
-            environment: given("SENTRY_ENVIRONMENT"),
-            release: given("SENTRY_RELEASE"),
-            traces_sample_rate: given(RATE).map(|rate| rate.trim().parse().map_err(invalid)).transpose()?,
-            ..Self::default()
-        })
+        let Variables { dsn, environment, release, traces_sample_rate } = Variables::read(variable, false)?;
+        Ok(Self { dsn, environment, release, traces_sample_rate, ..Self::default() })
     }
 
     /// This configuration, with the environment's variables where it says nothing (seed 004: "Zero-Config").
@@ -101,10 +98,7 @@ impl SentryExporterConfig {
     /// # Errors
     /// When the sample rate is needed and no number.
     pub fn or_env(mut self) -> Result<Self, ExporterError> {
-        let env = Self::from_variables(|name| {
-            let is_set = name == "SENTRY_TRACES_SAMPLE_RATE" && self.traces_sample_rate.is_some();
-            if is_set { None } else { std::env::var(name).ok() }
-        })?;
+        let env = Variables::read(process_variable, self.traces_sample_rate.is_some())?;
         self.dsn = self.dsn.or(env.dsn);
         self.environment = self.environment.or(env.environment);
         self.release = self.release.or(env.release);
@@ -112,33 +106,7 @@ impl SentryExporterConfig {
         Ok(self)
     }
 
-    /// Sets the DSN.
-    #[must_use]
-    pub fn with_dsn(mut self, dsn: impl Into<String>) -> Self {
-        self.dsn = Some(dsn.into());
-        self
-    }
-
-    /// Sets the environment.
-    #[must_use]
-    pub fn with_environment(mut self, environment: impl Into<String>) -> Self {
-        self.environment = Some(environment.into());
-        self
-    }
-
-    /// Sets the release.
-    #[must_use]
-    pub fn with_release(mut self, release: impl Into<String>) -> Self {
-        self.release = Some(release.into());
-        self
-    }
-
-    /// Sets which share of the traces is sent.
-    #[must_use]
-    pub const fn with_traces_sample_rate(mut self, rate: f64) -> Self {
-        self.traces_sample_rate = Some(rate);
-        self
-    }
+    destination_setters!();
 
     /// Sets the least level of what the exporter says of itself.
     #[must_use]
@@ -158,13 +126,6 @@ impl SentryExporterConfig {
     #[must_use]
     pub const fn with_span_mode(mut self, mode: SpanMode) -> Self {
         self.span_mode = Some(mode);
-        self
-    }
-
-    /// Sets which content leaves the process.
-    #[must_use]
-    pub const fn with_capture(mut self, capture: Capture) -> Self {
-        self.capture = Some(capture);
         self
     }
 
@@ -205,13 +166,11 @@ impl SentryExporterConfig {
 
     /// The DSN, read; `None` when there is none.
     pub(super) fn read_dsn(&self) -> Result<Option<Dsn>, ExporterError> {
-        let given = self.dsn.as_deref().map(str::trim).filter(|dsn| !dsn.is_empty());
-        Ok(given.map(str::parse).transpose()?)
+        read_dsn(self.dsn.as_deref())
     }
 
     pub(super) fn read_rate(&self) -> Result<f64, ExporterError> {
-        let rate = self.traces_sample_rate.unwrap_or(1.0);
-        if (0.0..=1.0).contains(&rate) { Ok(rate) } else { Err(ExporterError::InvalidSampleRate { rate }) }
+        read_rate(self.traces_sample_rate)
     }
 
     pub(super) fn mode(&self, dsn: &Dsn) -> SpanMode {
@@ -238,25 +197,14 @@ impl SentryExporterConfig {
         }
     }
 
-    /// The mapping's settings. What Relay would throw away is said once, here.
+    /// The mapping's settings.
     pub(super) fn settings(&self, dsn: &Dsn) -> AiSettings {
-        let mut settings = AiSettings::default().with_project(dsn.public_key(), dsn.org_id());
-        if let Some(origin) = &self.origin {
-            settings = settings.with_origin(origin.clone());
+        let deployment = deployment(dsn, self.environment.as_deref(), self.release.as_deref());
+        let settings = AiSettings::default().with_deployment(deployment);
+        match &self.origin {
+            Some(origin) => settings.with_origin(origin.clone()),
+            None => settings,
         }
-        if let Some(environment) = &self.environment {
-            settings = settings.with_environment(environment);
-            if settings.environment() != environment {
-                tracing::warn!(environment, sent = settings.environment(), "Sentry would discard this environment");
-            }
-        }
-        if let Some(release) = self.release.as_deref().filter(|release| !release.trim().is_empty()) {
-            settings = settings.with_release(release);
-            if settings.release().is_none() {
-                tracing::warn!(release, "Sentry would discard this release: it is not sent");
-            }
-        }
-        settings
     }
 }
 
@@ -276,6 +224,7 @@ impl fmt::Debug for SentryExporterConfig {
             .field("max_open_bytes", &self.max_open_bytes)
             .field("open_span_ttl", &self.open_span_ttl)
             .field("max_queue_bytes", &self.max_queue_bytes)
+            .field("spool", &self.spool)
             .field("options", &self.options)
             .finish()
     }

@@ -26,7 +26,7 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::{Delivery, DeliveryConfig, Outcome},
+    delivery::Outcome,
     wire::{Category, DiscardReason, TraceId},
 };
 
@@ -36,7 +36,12 @@ pub use self::{
     stats::SentryExporterStats,
 };
 use self::{hooks::Hooks, off_thread::off_thread, pipeline::Pipeline, state::State, worker::Shared};
-use super::{ExporterError, mcp::nothing, switch::exporting_is_off};
+use super::{
+    ExporterError,
+    destination::{deliver, process_variable},
+    mcp::nothing,
+    switch::exporting_is_off,
+};
 use crate::{
     ai::TracingSink,
     assembly::{Assembler, ReleaseWhen},
@@ -56,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A trace is held until its root and everything below it ended (in [`SpanMode::Stream`] each span only until it ends itself),
 /// or until one of the bounds of [`SentryExporterConfig`]. Complete traces wait in a queue of their own for the thread
 /// `watchpost-traces`, which maps them. Everything that a bound costs is in the [`Outcome`] or in
-/// [`stats`](Self::stats).
+/// [`stats`](Self::stats). A [spool](SentryExporterConfig::with_spool) keeps what was mapped, not the spans of traces that are open.
 ///
 /// # Dropping
 /// Dropping the last clone does what [`shutdown`](Self::shutdown) does; call that to know what became of everything.
@@ -75,7 +80,8 @@ struct Owner {
 }
 
 impl SentryExporter {
-    /// Sets an exporter up. No thread starts and nothing is connected before the first event.
+    /// Sets an exporter up. No thread starts and nothing is connected before the first event; but with a spool
+    /// its thread starts, and what processes that are gone have left in it is sent.
     ///
     /// Without a DSN the exporter is [disabled](Self::disabled), which is said once in a warning; with `DO_NOT_TRACK=1` or
     /// `OTEL_SDK_DISABLED=true` in the environment likewise. The configuration is checked all the same.
@@ -83,7 +89,7 @@ impl SentryExporter {
     /// # Errors
     /// When the DSN is wrong, or the sample rate is not between 0 and 1.
     pub fn new(config: SentryExporterConfig) -> Result<Self, ExporterError> {
-        let off = exporting_is_off(|name| std::env::var(name).ok());
+        let off = exporting_is_off(process_variable);
         Self::switched(config, off)
     }
 
@@ -116,13 +122,12 @@ impl SentryExporter {
         };
         let settings = config.settings(&dsn);
         let mode = config.mode(&dsn);
-        let delivery = Delivery::start(DeliveryConfig::new(dsn).with_sdk(settings.sdk().clone()))?;
-        if off {
+        let Some(delivery) = deliver(dsn, settings.sdk().clone(), config.spool.clone(), off)? else {
             if log_level <= LogLevel::Info {
                 tracing::info!(target: "watchpost", "nothing is exported: DO_NOT_TRACK or OTEL_SDK_DISABLED is set");
             }
             return Ok(Self::disabled());
-        }
+        };
         let when = if mode == SpanMode::Stream { ReleaseWhen::SpanEnded } else { ReleaseWhen::TraceComplete };
         let (limits, queue_bytes, capture) = (config.limits(), config.queue_bytes(), config.capture());
         let hooks = Arc::new(Hooks::new(config.options));

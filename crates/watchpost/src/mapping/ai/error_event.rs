@@ -23,21 +23,7 @@ use crate::{
 };
 
 /// A span without an error, of which there is nothing to tell.
-static UNKNOWN: ErrorInfo = ErrorInfo {
-    kind: ErrorKind::Span,
-    message: String::new(),
-    ty: None,
-    code: None,
-    data: None,
-    id: None,
-    domain: None,
-    category: None,
-    stack: None,
-    frames: Vec::new(),
-    causes: Vec::new(),
-    platform: None,
-    content: Vec::new(),
-};
+static UNKNOWN: ErrorInfo = ErrorInfo::unknown(ErrorKind::Span);
 
 /// Most breadcrumbs: Sentry keeps the last 100.
 const MAX_BREADCRUMBS: usize = 100;

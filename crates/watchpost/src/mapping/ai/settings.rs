@@ -3,9 +3,8 @@
 use std::{borrow::Cow, str::FromStr};
 
 use serde::Deserialize;
-use watchpost_sentry::wire::{DynamicSamplingContext, SdkInfo, TraceId};
 
-use crate::mapping::{Sampling, deployment::Deployment};
+use crate::mapping::deployment::{Deployment, deployment_settings};
 
 /// The origin of spans that Mastra made, as the seed has it.
 pub const MASTRA_ORIGIN: &str = "auto.ai.mastra";
@@ -60,19 +59,7 @@ impl Default for AiSettings {
 }
 
 impl AiSettings {
-    /// Sets the environment, as [`Settings::with_environment`](crate::mapping::Settings::with_environment) does.
-    #[must_use]
-    pub fn with_environment(mut self, environment: &str) -> Self {
-        self.deployment.set_environment(environment);
-        self
-    }
-
-    /// Sets the release. One that Relay throws away is not sent.
-    #[must_use]
-    pub fn with_release(mut self, release: &str) -> Self {
-        self.deployment.set_release(release);
-        self
-    }
+    deployment_settings!();
 
     /// Sets who made the spans, by Sentry's grammar `auto.<category>.<integration>`: `auto.ai.mastra`. Also the mechanism of
     /// error events. An empty one changes nothing.
@@ -85,48 +72,16 @@ impl AiSettings {
         self
     }
 
-    /// Sets the SDK named in every item.
-    #[must_use]
-    pub fn with_sdk(mut self, sdk: SdkInfo) -> Self {
-        self.deployment.sdk = sdk;
-        self
-    }
-
-    /// Sets what the sampling context says of the project: the DSN's public key and organisation.
-    #[must_use]
-    pub fn with_project(mut self, public_key: &str, org_id: Option<&str>) -> Self {
-        self.deployment.set_project(public_key, org_id);
-        self
-    }
-
     /// Who made the spans.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The SDK named in every item.
-    #[must_use]
-    pub const fn sdk(&self) -> &SdkInfo {
-        &self.deployment.sdk
-    }
-
-    /// The environment as it is sent.
-    #[must_use]
-    pub fn environment(&self) -> &str {
-        self.deployment.environment()
-    }
-
     /// The release as it is sent; `None` when there is none, or one that Relay would throw away.
     #[must_use]
     pub fn release(&self) -> Option<&str> {
         self.deployment.accepted_release()
-    }
-
-    /// The sampling context (the envelope's `trace` header) of a trace: the same for all its items.
-    #[must_use]
-    pub fn sampling_context(&self, trace_id: TraceId, sampling: Sampling) -> DynamicSamplingContext<'_> {
-        self.deployment.sampling_context(trace_id, sampling)
     }
 }
 

@@ -25,21 +25,7 @@ use crate::{
 };
 
 /// A failure about which nothing is known.
-static UNKNOWN: ErrorInfo = ErrorInfo {
-    kind: ErrorKind::Tool,
-    message: String::new(),
-    ty: None,
-    code: None,
-    data: None,
-    id: None,
-    domain: None,
-    category: None,
-    stack: None,
-    frames: Vec::new(),
-    causes: Vec::new(),
-    platform: None,
-    content: Vec::new(),
-};
+static UNKNOWN: ErrorInfo = ErrorInfo::unknown(ErrorKind::Tool);
 
 pub(super) fn error_event<'a>(event: &'a McpEvent, settings: &'a Settings, identity: &Identity) -> ErrorEvent<'a> {
     let error = event.error.as_ref().unwrap_or(&UNKNOWN);
