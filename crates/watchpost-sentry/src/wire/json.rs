@@ -209,66 +209,53 @@ pub(super) fn write_array<T>(
 }
 
 /// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text needs no
-/// escape and is copied whole. JSON inside a string has one every few bytes: it is written block by block, a block with escapes
-/// byte by byte without a branch on any of them (11 instructions a byte; a copy up to each escape took twice that).
+/// escape and is copied whole. JSON inside a string has one every few bytes: it is copied word by word, and what a word's first
+/// escape makes wrong is taken back (4 instructions a byte; copying up to each escape took five times that).
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let text = text.as_bytes();
-    if text.len() < 2 * BLOCK && !has_escape(text) {
-        out.extend_from_slice(text);
+    let mut rest = text.as_bytes();
+    if rest.len() < 2 * BLOCK && !has_escape(rest) {
+        out.extend_from_slice(rest);
         return;
     }
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut copied = 0;
-    for (number, block) in blocks.iter().enumerate() {
-        // A vector comparison.
-        if block.iter().fold(false, |any, byte| any | must_escape(*byte)) {
-            out.extend_from_slice(&text[copied..number * BLOCK]);
-            write_block(out, block);
-            copied = (number + 1) * BLOCK;
+    out.reserve(rest.len() + rest.len() / 8);
+    while rest.len() >= WORD {
+        let plain = plain_blocks(rest);
+        out.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        // As long as there are escapes: blocks are asked again once a block's worth of words had none.
+        let mut plain_words = 0;
+        while plain_words < BLOCK / WORD
+            && let Some((word, behind)) = rest.split_first_chunk::<WORD>()
+        {
+            out.extend_from_slice(word);
+            let found = escapes(*word);
+            if found == 0 {
+                plain_words += 1;
+                rest = behind;
+            } else {
+                let plain = found.trailing_zeros() as usize / 8;
+                out.truncate(out.len() - WORD + plain);
+                write_escape(out, word[plain]);
+                plain_words = 0;
+                rest = &rest[plain + 1..];
+            }
         }
     }
-    out.extend_from_slice(&text[copied..text.len() - rest.len()]);
-    write_block(out, rest);
+    for &byte in rest {
+        if must_escape(byte) { write_escape(out, byte) } else { out.push(byte) }
+    }
 }
 
-/// Text is looked at in blocks of so many bytes.
+/// Text is looked at in blocks of so many bytes, and in words of so many.
 const BLOCK: usize = 32;
+const WORD: usize = 8;
 
-/// How each byte is written: itself, behind a backslash (flagged by [`ESCAPED`]), or as zero if by neither.
-const WRITTEN: [u16; 256] = {
-    let mut written = [0; 256];
-    let mut byte = 0;
-    while byte < written.len() {
-        written[byte] = match short_escape(byte as u8) {
-            Some(letter) => ESCAPED | letter as u16,
-            None if byte < 0x20 => 0,
-            None => byte as u16,
-        };
-        byte += 1;
-    }
-    written
-};
-const ESCAPED: u16 = 1 << 8;
-
-/// Appends at most [`BLOCK`] bytes.
-fn write_block(out: &mut Vec<u8>, block: &[u8]) {
-    let mut written = [0; 2 * BLOCK];
-    let mut length = 0;
-    let mut is_plain = true;
-    for &byte in block {
-        let how = WRITTEN[usize::from(byte)];
-        is_plain &= how != 0;
-        // The mask changes nothing and spares the check of the bounds.
-        written[length % (2 * BLOCK)] = b'\\';
-        length += usize::from(how >= ESCAPED);
-        written[length % (2 * BLOCK)] = how as u8;
-        length += 1;
-    }
-    if is_plain {
-        out.extend_from_slice(&written[..length]);
-    } else {
-        block.iter().for_each(|byte| write_byte(out, *byte));
-    }
+/// How many bytes at the beginning are whole blocks without any escape.
+fn plain_blocks(text: &[u8]) -> usize {
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    // A vector comparison.
+    let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, byte| any | must_escape(*byte));
+    blocks.iter().take_while(is_plain).count() * BLOCK
 }
 
 /// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text
@@ -284,33 +271,31 @@ fn has_escape(text: &[u8]) -> bool {
     text.iter().any(|&byte| must_escape(byte))
 }
 
-/// The high bit of each of eight bytes that must be escaped: is below 0x20, `"` or `\\`.
-/// Source: "Bit Twiddling Hacks" ("Determine if a word has a zero byte", the form without carries from byte to byte).
+/// Not zero if one of eight bytes must be escaped: is below 0x20, `"` or `\\`. The lowest bit set is the high bit of the first
+/// of them; those above it say nothing. Source: "Bit Twiddling Hacks" ("Determine if a word has a zero byte").
 const fn escapes(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
-    const LOW: u64 = ONES * 0x7f;
     const fn zeros(word: u64) -> u64 {
-        !(((word & LOW) + LOW) | word | LOW)
+        word.wrapping_sub(ONES) & !word
     }
     let word = u64::from_le_bytes(bytes);
-    zeros(word & (ONES * 0xe0)) | zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64))
+    let below = word.wrapping_sub(ONES * 0x20) & !word;
+    (below | zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64))) & (ONES * 0x80)
 }
 
 const fn must_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-#[cold]
-fn write_byte(out: &mut Vec<u8>, byte: u8) {
+/// Appends a byte that must be escaped.
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     match short_escape(byte) {
         Some(letter) => out.extend_from_slice(&[b'\\', letter]),
-        None if byte < 0x20 => {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+        None => {
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
         }
-        None => out.push(byte),
     }
 }
 
