@@ -113,12 +113,12 @@ fn generation(bytes: usize) -> FinishedSpan {
     );
     span.end = Some(Timestamp::from_nanos(2));
     span.attributes = SpanAttributes::ModelGeneration(Box::new(ModelGenerationAttributes {
-        model: Some("gpt-4o".to_owned()),
-        provider: Some("openai".to_owned()),
+        model: Some("gpt-4o".into()),
+        provider: Some("openai".into()),
         usage: Some(UsageStats::new(120, 45)),
         streaming: Some(true),
-        finish_reason: Some("stop".to_owned()),
-        response_model: Some("gpt-4o-2024-08-06".to_owned()),
+        finish_reason: Some("stop".into()),
+        response_model: Some("gpt-4o-2024-08-06".into()),
         ..ModelGenerationAttributes::default()
     }));
     span.metadata = vec![("runId".into(), "79da2fc4-930d-42a0-b8f4-43aceb2b5abb".into())];

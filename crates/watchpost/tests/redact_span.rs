@@ -7,7 +7,7 @@ use serde_json::json;
 use watchpost::{
     model::{
         AgentIdentity, AgentRunAttributes, Breadcrumb, ErrorInfo, FinishedSpan, Gathered, GatheredToolCall,
-        ModelGenerationAttributes, Payload, Span, SpanAttributes, SpanCompletion, SpanType, Withheld,
+        ModelGenerationAttributes, Payload, Span, SpanAttributes, SpanCompletion, SpanType, Text, Withheld,
     },
     redact::{Capture, redact_span},
 };
@@ -17,7 +17,8 @@ const CANARY: &str = "ghp_CANARYCANARYCANARY";
 
 /// A span with `text` in every string it has.
 fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
-    let some = || Some(text.to_owned());
+    let some = || Some(Text::from(text));
+    let owned = || Some(text.to_owned());
     let payload = || Some(Payload::from(json!({"messages": [{"role": "user", "content": text}], text: 1})));
     let mut span = Span::new(TraceId([1; 16]), SpanId([2; 8]), ty, text, Timestamp::from_nanos(1));
     (span.entity_type, span.entity_id, span.entity_name) = (some(), some(), some());
@@ -26,7 +27,7 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
             conversation_id: some(),
             instructions: Some(text.into()),
             prompt: payload(),
-            available_tools: vec![text.to_owned()],
+            available_tools: vec![text.into()],
             tripwire_abort: payload(),
             other: vec![("x".into(), text.into()), (text.into(), "x".into())],
             ..AgentRunAttributes::default()
@@ -41,13 +42,13 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
         })),
     };
     span.metadata = vec![(text.into(), "x".into()), ("runId".into(), text.into()), ("userId".into(), text.into())];
-    span.tags = vec![text.to_owned()];
+    span.tags = vec![text.into()];
     (span.input, span.output) = (payload(), payload());
     span.error = Some(Box::new(ErrorInfo {
         message: text.to_owned(),
-        ty: some(),
-        id: some(),
-        stack: some(),
+        ty: owned(),
+        id: owned(),
+        stack: owned(),
         ..ErrorInfo::default()
     }));
     FinishedSpan {
@@ -60,15 +61,15 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
             response_model: some(),
             provider: some(),
             text: some(),
-            finish_reasons: vec![text.to_owned()],
-            tool_calls: vec![GatheredToolCall { id: some(), name: text.to_owned(), arguments: payload() }],
+            finish_reasons: vec![text.into()],
+            tool_calls: vec![GatheredToolCall { id: some(), name: text.into(), arguments: payload() }],
             ..Gathered::default()
         },
         reports_error: true,
         breadcrumbs: vec![Arc::new(Breadcrumb {
             at: Timestamp::from_nanos(1),
             ty: SpanType::Other(text.into()),
-            message: text.to_owned(),
+            message: text.into(),
             output: payload(),
             is_error: false,
         })],
@@ -113,7 +114,7 @@ fn a_clean_span_stays_as_it_was_and_shares_what_it_shared() {
 #[test]
 fn without_content_metadata_sizes_and_counts_stay() {
     let mut span = span_full_of("private words", SpanType::AgentRun);
-    span.span.name = "agent run".to_owned();
+    span.span.name = "agent run".into();
     span.span.metadata.push(("deep".into(), Payload::from(json!({"a": "private words"}))));
     span.span.attributes.insert("deep", Payload::from(json!({"a": "private words"})));
     span.span.attributes.insert("long", Payload::text("private words".repeat(20)));

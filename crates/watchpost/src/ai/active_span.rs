@@ -9,7 +9,7 @@ use super::{
     starter::starters,
     state::{Place, State},
 };
-use crate::model::{ErrorInfo, Payload, Span, SpanAttributes, SpanLog, SpanType, TypedAttributes};
+use crate::model::{ErrorInfo, Payload, Span, SpanAttributes, SpanLog, SpanType, Text, TypedAttributes};
 
 /// An open span. It ends when it is dropped, also while a panic unwinds, which is its failure then; one that is never dropped
 /// costs only its own memory, and the exporter sends it in the end as it stands.
@@ -23,7 +23,7 @@ pub struct ActiveSpan<A = Untyped> {
 }
 
 impl<A> ActiveSpan<A> {
-    pub(super) fn begin(place: Place, ty: SpanType, name: String, with: impl FnOnce(&mut Span)) -> Self {
+    pub(super) fn begin(place: Place, ty: SpanType, name: impl Into<Text>, with: impl FnOnce(&mut Span)) -> Self {
         let mut span = place.span(ty, name);
         with(&mut span);
         Self { state: State::open(place.sink, span), attributes: PhantomData }
@@ -65,17 +65,17 @@ impl<A> ActiveSpan<A> {
     }
 
     /// Sets the name, for people.
-    pub fn name(&self, name: impl Into<String>) -> &Self {
+    pub fn name(&self, name: impl Into<Text>) -> &Self {
         self.change(|span| span.name = name.into())
     }
 
     /// Sets the id of what runs, where it differs from its name.
-    pub fn entity_id(&self, id: impl Into<String>) -> &Self {
+    pub fn entity_id(&self, id: impl Into<Text>) -> &Self {
         self.change(|span| span.entity_id = Some(id.into()))
     }
 
     /// Sets the name of what runs.
-    pub fn entity_name(&self, name: impl Into<String>) -> &Self {
+    pub fn entity_name(&self, name: impl Into<Text>) -> &Self {
         self.change(|span| span.entity_name = Some(name.into()))
     }
 
@@ -90,7 +90,7 @@ impl<A> ActiveSpan<A> {
     }
 
     /// Sets something of the host's own, by its name.
-    pub fn metadata(&self, name: impl Into<Box<str>>, value: impl Into<Payload>) -> &Self {
+    pub fn metadata(&self, name: impl Into<Text>, value: impl Into<Payload>) -> &Self {
         self.change(|span| {
             let (name, value) = (name.into(), value.into());
             span.metadata.retain(|(known, _)| *known != name);
@@ -99,7 +99,7 @@ impl<A> ActiveSpan<A> {
     }
 
     /// Labels the run. Only a trace's first span's labels are sent.
-    pub fn tag(&self, tag: impl Into<String>) -> &Self {
+    pub fn tag(&self, tag: impl Into<Text>) -> &Self {
         self.change(|span| span.tags.push(tag.into()))
     }
 
@@ -216,7 +216,7 @@ impl<A> ActiveSpan<A> {
 
     starters!();
 
-    fn begin_child<B>(&self, ty: SpanType, name: String, with: impl FnOnce(&mut Span)) -> ActiveSpan<B> {
+    fn begin_child<B>(&self, ty: SpanType, name: impl Into<Text>, with: impl FnOnce(&mut Span)) -> ActiveSpan<B> {
         ActiveSpan::begin(self.state.child(), ty, name, with)
     }
 }

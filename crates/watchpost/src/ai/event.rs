@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{ActiveSpan, Untyped};
-use crate::model::{Payload, SpanType};
+use crate::model::{Payload, SpanType, Text};
 
 /// A moment in a trace, told when it is dropped: `agent.event("cache miss").output("weather:prague");`.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Event {
     }
 
     /// Sets something of the host's own, by its name.
-    pub fn metadata(self, name: impl Into<Box<str>>, value: impl Into<Payload>) -> Self {
+    pub fn metadata(self, name: impl Into<Text>, value: impl Into<Payload>) -> Self {
         self.0.metadata(name, value);
         self
     }

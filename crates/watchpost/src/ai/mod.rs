@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use serde_json::json;
-//! use watchpost::{ai::Tracer, model::{TracingEvent, UsageStats}};
+//! use watchpost::{ai::Tracer, model::{Text, TracingEvent, UsageStats}};
 //!
 //! let (sender, events) = std::sync::mpsc::channel();
 //! let tracer = Tracer::new(move |event| drop(sender.send(event)));
@@ -23,7 +23,7 @@
 //! agent.end();
 //!
 //! let ended = events.try_iter().filter(|event| matches!(event, TracingEvent::SpanEnded(_)));
-//! let names: Vec<String> = ended.map(|event| event.into_span().name).collect();
+//! let names: Vec<Text> = ended.map(|event| event.into_span().name).collect();
 //! assert_eq!(names, ["tool: 'weather'", "llm: 'gpt-5'", "agent run: 'support'"]);
 //! ```
 //!

@@ -7,7 +7,7 @@ use watchpost_sentry::wire::Timestamp;
 use super::ActiveSpan;
 use crate::model::{
     AgentRunAttributes, ModelGenerationAttributes, ModelStepAttributes, Payload, ProcessorRunAttributes,
-    RagEmbeddingAttributes, ToolCallAttributes, UsageStats, WorkflowRunAttributes, WorkflowStepAttributes,
+    RagEmbeddingAttributes, Text, ToolCallAttributes, UsageStats, WorkflowRunAttributes, WorkflowStepAttributes,
 };
 
 /// `setter kind path "what it is";`.
@@ -17,13 +17,13 @@ macro_rules! setters {
     };
     (@ text $name:ident $($path:ident).+ $doc:literal) => {
         #[doc = $doc]
-        pub fn $name(&self, value: impl Into<String>) -> &Self {
+        pub fn $name(&self, value: impl Into<Text>) -> &Self {
             self.set(|attributes| attributes.$($path).+ = Some(value.into()))
         }
     };
     (@ texts $name:ident $($path:ident).+ $doc:literal) => {
         #[doc = $doc]
-        pub fn $name(&self, values: impl IntoIterator<Item: Into<String>>) -> &Self {
+        pub fn $name(&self, values: impl IntoIterator<Item: Into<Text>>) -> &Self {
             self.set(|attributes| attributes.$($path).+ = values.into_iter().map(Into::into).collect())
         }
     };

@@ -24,7 +24,7 @@ macro_rules! starters {
         /// Starts a call of a language model, with its tool loop.
         pub fn model_generation(
             &self,
-            model: impl Into<String>,
+            model: impl Into<$crate::model::Text>,
         ) -> $crate::ai::ActiveSpan<$crate::model::ModelGenerationAttributes> {
             let model = model.into();
             self.begin_child($crate::model::SpanType::ModelGeneration, format!("llm: '{model}'"), |span| {
@@ -45,13 +45,13 @@ macro_rules! starters {
         /// Starts a call of an MCP server's tool.
         pub fn mcp_tool_call(
             &self,
-            server: impl Into<String>,
-            tool: impl Into<String>,
+            server: impl Into<$crate::model::Text>,
+            tool: impl Into<$crate::model::Text>,
         ) -> $crate::ai::ActiveSpan<$crate::model::ToolCallAttributes> {
             let (server, tool) = (server.into(), tool.into());
             let name = format!("mcp_tool: '{tool}' on '{server}'");
             self.begin_child($crate::model::SpanType::McpToolCall, name, |span| {
-                span.entity_type = Some("tool".to_owned());
+                span.entity_type = Some("tool".into());
                 span.entity_id = Some(tool.clone());
                 span.entity_name = Some(tool);
                 let attributes = $crate::model::ToolCallAttributes { mcp_server: Some(server), ..Default::default() };
@@ -62,7 +62,7 @@ macro_rules! starters {
         /// Starts an embedding.
         pub fn embedding(
             &self,
-            model: impl Into<String>,
+            model: impl Into<$crate::model::Text>,
         ) -> $crate::ai::ActiveSpan<$crate::model::RagEmbeddingAttributes> {
             let model = model.into();
             self.begin_child($crate::model::SpanType::RagEmbedding, format!("embedding: '{model}'"), |span| {
@@ -72,7 +72,7 @@ macro_rules! starters {
         }
 
         /// Starts anything else.
-        pub fn generic(&self, name: impl Into<String>) -> $crate::ai::ActiveSpan<$crate::ai::Untyped> {
+        pub fn generic(&self, name: impl Into<$crate::model::Text>) -> $crate::ai::ActiveSpan<$crate::ai::Untyped> {
             self.span($crate::model::SpanType::Generic, name)
         }
 
@@ -80,15 +80,15 @@ macro_rules! starters {
         pub fn span(
             &self,
             ty: $crate::model::SpanType,
-            name: impl Into<String>,
+            name: impl Into<$crate::model::Text>,
         ) -> $crate::ai::ActiveSpan<$crate::ai::Untyped> {
-            self.begin_child(ty, name.into(), |_| {})
+            self.begin_child(ty, name, |_| {})
         }
 
         /// A moment in this place of the trace: it shows in the trace, and as a breadcrumb of errors after it. It is told when
         /// what is returned is dropped.
-        pub fn event(&self, name: impl Into<String>) -> $crate::ai::Event {
-            $crate::ai::Event::new(self.begin_child($crate::model::SpanType::Generic, name.into(), |span| span.is_event = true))
+        pub fn event(&self, name: impl Into<$crate::model::Text>) -> $crate::ai::Event {
+            $crate::ai::Event::new(self.begin_child($crate::model::SpanType::Generic, name, |span| span.is_event = true))
         }
     };
 }
@@ -97,11 +97,11 @@ macro_rules! starters {
 macro_rules! named {
     ($($method:ident $ty:ident $attributes:ident $template:literal $entity:literal $doc:literal;)*) => {$(
         #[doc = $doc]
-        pub fn $method(&self, name: impl Into<String>) -> $crate::ai::ActiveSpan<$crate::model::$attributes> {
+        pub fn $method(&self, name: impl Into<$crate::model::Text>) -> $crate::ai::ActiveSpan<$crate::model::$attributes> {
             let name = name.into();
             self.begin_child($crate::model::SpanType::$ty, format!($template, name), |span| {
                 if !$entity.is_empty() {
-                    span.entity_type = Some($entity.to_owned());
+                    span.entity_type = Some($entity.into());
                     span.entity_id = Some(name.clone());
                     span.entity_name = Some(name);
                 }

@@ -145,7 +145,7 @@ pub(super) struct Place {
 
 impl Place {
     /// A span of this place, that begins now.
-    pub(super) fn span(&self, ty: crate::model::SpanType, name: String) -> Span {
+    pub(super) fn span(&self, ty: crate::model::SpanType, name: impl Into<crate::model::Text>) -> Span {
         let mut span = Span::new(self.trace_id, super::random_id::span_id(), ty, name, Timestamp::now());
         span.parent_span_id = self.parent;
         span.external_parent_span_id = self.outside;

@@ -7,7 +7,7 @@ use super::{
     starter::starters,
     state::{Place, State},
 };
-use crate::model::{Span, SpanType, TraceParent};
+use crate::model::{Span, SpanType, Text, TraceParent};
 
 /// Starts spans of an agent's work and tells a [`TracingSink`] of them. Cheap to clone; clones are the same tracer.
 ///
@@ -96,7 +96,7 @@ impl Tracer {
         })
     }
 
-    fn begin_child<A>(&self, ty: SpanType, name: String, with: impl FnOnce(&mut Span)) -> ActiveSpan<A> {
+    fn begin_child<A>(&self, ty: SpanType, name: impl Into<Text>, with: impl FnOnce(&mut Span)) -> ActiveSpan<A> {
         ActiveSpan::begin(self.place(), ty, name, with)
     }
 }

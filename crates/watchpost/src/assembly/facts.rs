@@ -3,7 +3,7 @@
 use watchpost_sentry::wire::Timestamp;
 
 use crate::model::{
-    AgentIdentity, ErrorInfo, GatheredToolCall, ModelGenerationAttributes, Payload, Span, SpanAttributes,
+    AgentIdentity, ErrorInfo, GatheredToolCall, ModelGenerationAttributes, Payload, Span, SpanAttributes, Text,
     ToolCallAttributes, UsageStats,
 };
 
@@ -15,11 +15,11 @@ pub(super) const MAX_KEPT_CONTENT: usize = 16 * 1024;
 pub(super) struct ModelFacts {
     pub(super) usage: Option<UsageStats>,
     pub(super) internal_usage: Option<UsageStats>,
-    pub(super) finish_reason: Option<String>,
+    pub(super) finish_reason: Option<Text>,
     pub(super) first_token_at: Option<Timestamp>,
-    pub(super) request_model: Option<String>,
-    pub(super) response_model: Option<String>,
-    pub(super) provider: Option<String>,
+    pub(super) request_model: Option<Text>,
+    pub(super) response_model: Option<Text>,
+    pub(super) provider: Option<Text>,
     pub(super) step_index: Option<u64>,
     pub(super) output: Option<Payload>,
     pub(super) error: Option<Box<ErrorInfo>>,
@@ -28,7 +28,7 @@ pub(super) struct ModelFacts {
 /// What a generation needs of a piece of its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChunkFacts {
-    pub(super) kind: Option<String>,
+    pub(super) kind: Option<Text>,
     pub(super) sequence: Option<u64>,
     pub(super) output: Option<Payload>,
 }
@@ -49,7 +49,7 @@ pub(super) struct ModelCall<'a> {
 
 impl ModelFacts {
     pub(super) fn of(call: ModelCall<'_>) -> Self {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let owned = |text: Option<&str>| text.map(Text::from);
         Self {
             usage: call.usage.copied(),
             internal_usage: call.internal_usage.copied(),
@@ -147,7 +147,7 @@ pub(super) fn identity_of(span: &Span) -> AgentIdentity {
             .entity_name
             .clone()
             .or_else(|| span.entity_id.clone())
-            .or_else(|| quoted(&span.name).map(str::to_owned)),
+            .or_else(|| quoted(&span.name).map(Text::from)),
         id: span.entity_id.clone(),
         conversation_id: conversation.or_else(from_metadata),
         user_id: user_of(span),
@@ -160,12 +160,12 @@ pub(super) fn root_identity_of(span: &Span) -> Option<AgentIdentity> {
     user_id.map(|user_id| AgentIdentity { user_id: Some(user_id), ..AgentIdentity::default() })
 }
 
-fn user_of(span: &Span) -> Option<String> {
+fn user_of(span: &Span) -> Option<Text> {
     ["userId", "resourceId"].into_iter().find_map(|key| metadata(span, key))
 }
 
 /// The model's id of a call, for a tool's span that has none of its own.
-pub(super) fn give_call_id(span: &mut Span, id: String) {
+pub(super) fn give_call_id(span: &mut Span, id: Text) {
     if metadata(span, "toolCallId").is_some() {
         return;
     }
@@ -187,15 +187,15 @@ pub(super) fn tool_call_of(span: &Span) -> GatheredToolCall {
     let name = span.entity_name.as_deref().or(span.entity_id.as_deref()).or_else(|| quoted(&span.name));
     GatheredToolCall {
         id: id.or_else(|| metadata(span, "toolCallId")),
-        name: name.unwrap_or(&span.name).to_owned(),
+        name: name.unwrap_or(&span.name).into(),
         arguments: span.input.clone(),
     }
 }
 
-fn metadata(span: &Span, key: &str) -> Option<String> {
+fn metadata(span: &Span, key: &str) -> Option<Text> {
     let (_, value) = span.metadata.iter().find(|(name, _)| **name == *key)?;
     let text = value.as_str();
-    (!text.is_empty() && text != "null").then(|| text.to_owned())
+    (!text.is_empty() && text != "null").then(|| text.into())
 }
 
 /// The part of a name in single quotes: `agent run: 'weather'`.

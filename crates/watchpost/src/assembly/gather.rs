@@ -12,13 +12,13 @@ use super::{
     node::Role,
     table::Table,
 };
-use crate::model::{Gathered, GatheredToolCall, Payload, UsageStats};
+use crate::model::{Gathered, GatheredToolCall, Payload, Text, UsageStats};
 
 /// The spans of a trace, each with what is below it.
 pub(super) struct Family<'a> {
     table: &'a Table,
     /// The tools' spans without an id, with the one that the answer has for their call.
-    pub(super) call_ids: Vec<(usize, String)>,
+    pub(super) call_ids: Vec<(usize, Text)>,
 }
 
 /// What is below a generation, up to the next tool, generation or agent.
@@ -105,7 +105,7 @@ impl<'a> Family<'a> {
     fn models(&self, own: ModelCall<'_>, below: &Below) -> Gathered {
         let name = |own: Option<&str>, pick: fn(ModelCall<'a>) -> Option<&'a str>| {
             let last = || below.inferences.iter().rev().find_map(|(at, _)| pick(self.call(*at)));
-            own.or_else(last).map(str::to_owned)
+            own.or_else(last).map(Text::from)
         };
         Gathered {
             request_model: name(own.request_model, |call| call.request_model),
@@ -128,22 +128,22 @@ impl<'a> Family<'a> {
         total(steps.chain(inferences(None)))
     }
 
-    fn finish_reasons(&self, own: ModelCall<'_>, below: &Below) -> Vec<String> {
+    fn finish_reasons(&self, own: ModelCall<'_>, below: &Below) -> Vec<Text> {
         let of_inference = |step: usize| {
             let mut inferences = below.inferences.iter().rev().filter(|(_, of)| *of == Some(step));
             inferences.find_map(|(at, _)| self.call(*at).finish_reason)
         };
         let loose = below.inferences.iter().filter(|(_, step)| step.is_none());
-        let mut reasons: Vec<String> = below
+        let mut reasons: Vec<Text> = below
             .steps
             .iter()
             .filter_map(|step| self.call(*step).finish_reason.or_else(|| of_inference(*step)))
             .chain(loose.filter_map(|(at, _)| self.call(*at).finish_reason))
-            .map(str::to_owned)
+            .map(Text::from)
             .collect();
         // Its own is how the last step ended, which may not have been recorded.
         if own.finish_reason.is_some_and(|own| reasons.last().is_none_or(|last| last != own)) {
-            reasons.extend(own.finish_reason.map(str::to_owned));
+            reasons.extend(own.finish_reason.map(Text::from));
         }
         reasons
     }
@@ -155,7 +155,7 @@ impl<'a> Family<'a> {
     }
 
     /// The answer as it came in pieces, else that of the last inference or step.
-    fn text_below(&self, below: &Below) -> Option<String> {
+    fn text_below(&self, below: &Below) -> Option<Text> {
         let mut text = String::new();
         for chunk in below.chunks.iter().filter_map(|at| self.table.nodes[*at].chunk()) {
             if chunk.kind.as_deref().is_none_or(|kind| kind.starts_with("text")) {
@@ -168,11 +168,11 @@ impl<'a> Family<'a> {
             }
         }
         if !text.is_empty() {
-            return Some(text);
+            return Some(text.into());
         }
         let inferences = below.inferences.iter().rev().map(|(at, _)| *at);
         let mut calls = inferences.chain(below.steps.iter().rev().copied());
-        calls.find_map(|at| self.call(at).output.and_then(text_of)).map(Cow::into_owned)
+        calls.find_map(|at| self.call(at).output.and_then(text_of)).map(Text::from)
     }
 
     fn tool_calls(&mut self, generation: usize, below: &Below) -> Vec<GatheredToolCall> {
@@ -242,7 +242,7 @@ impl<'a> Family<'a> {
         let internal = if loose_usage.is_some() { None } else { total(internal.into_iter()) };
         let usages = generations.iter().filter_map(|(call, below)| self.usage(*call, below));
         let text = |(call, below): &(ModelCall<'_>, Below)| {
-            call.output.and_then(text_of).map(Cow::into_owned).or_else(|| self.text_below(below))
+            call.output.and_then(text_of).map(Text::from).or_else(|| self.text_below(below))
         };
         let latest = generations.iter().rev().map(|(call, below)| (self.models(*call, below), call, below));
         let mut naming =
@@ -322,7 +322,7 @@ fn listed_call(value: &Value) -> Option<GatheredToolCall> {
         Some(payload) if payload.is_object() => payload,
         _ => value,
     };
-    let text = |key: &str| members.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |key: &str| members.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Text::from);
     let arguments = ["args", "input", "toolInput", "arguments"].into_iter().find_map(|key| members.get(key));
     Some(GatheredToolCall {
         id: text("toolCallId").or_else(|| text("id")),

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::model::{Payload, Span};
+use crate::model::{Payload, Span, Text};
 
 /// Beyond this many comparisons the newer metadata replaces the older as a whole: it is a hostile amount.
 const MAX_COMPARISONS: usize = 16_384;
@@ -43,7 +43,7 @@ fn fill<T>(newer: &mut Option<T>, older: Option<T>) {
     }
 }
 
-fn fill_members(newer: &mut Vec<(Box<str>, Payload)>, older: Vec<(Box<str>, Payload)>) {
+fn fill_members(newer: &mut Vec<(Text, Payload)>, older: Vec<(Text, Payload)>) {
     if newer.is_empty() {
         *newer = older;
     } else if newer.len() * older.len() <= MAX_COMPARISONS {

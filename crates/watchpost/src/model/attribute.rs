@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use watchpost_sentry::wire::Timestamp;
 
 use super::{
-    ModelParameters, Payload, UsageStats,
+    ModelParameters, Payload, Text, UsageStats,
     json::{read_count, read_flag, read_members, read_text, read_texts, read_timestamp, read_usage, unquoted, whole},
 };
 
@@ -30,7 +30,7 @@ pub enum AttributeRef<'a> {
     /// A moment.
     Time(Timestamp),
     /// Texts, at least one.
-    Texts(&'a [String]),
+    Texts(&'a [Text]),
     /// Indexes, at least one.
     Counts(&'a [u64]),
     /// Any JSON.
@@ -46,9 +46,9 @@ pub enum AttributeRef<'a> {
 #[non_exhaustive]
 pub enum AttributeMut<'a> {
     /// A text.
-    Text(&'a mut String),
+    Text(&'a mut Text),
     /// Texts.
-    Texts(&'a mut Vec<String>),
+    Texts(&'a mut Vec<Text>),
     /// Any JSON.
     Payload(&'a mut Payload),
 }
@@ -91,7 +91,7 @@ pub(super) trait Group {
     /// out.
     fn set(&mut self, name: &str, json: &RawValue) -> bool;
     /// The attributes that no field stands for.
-    fn others_mut(&mut self) -> &mut Vec<(Box<str>, Payload)>;
+    fn others_mut(&mut self) -> &mut Vec<(Text, Payload)>;
     /// Takes from `older` what is not set here.
     fn fill_from(&mut self, older: Self)
     where
@@ -106,7 +106,7 @@ macro_rules! attributes {
         pub struct $group {
             $(#[doc = $doc] pub $field: $ty,)*
             /// What else was given, by name.
-            pub other: Vec<(Box<str>, $crate::model::Payload)>,
+            pub other: Vec<($crate::model::Text, $crate::model::Payload)>,
         }
 
         impl $crate::model::attribute::Group for $group {
@@ -142,7 +142,7 @@ macro_rules! attributes {
                 true
             }
 
-            fn others_mut(&mut self) -> &mut Vec<(Box<str>, $crate::model::Payload)> {
+            fn others_mut(&mut self) -> &mut Vec<($crate::model::Text, $crate::model::Payload)> {
                 &mut self.other
             }
 
@@ -157,16 +157,16 @@ macro_rules! attributes {
 pub(super) use attributes;
 
 /// Keeps an attribute that no field stands for; the last one of a name counts.
-pub(super) fn set_other(others: &mut Vec<(Box<str>, Payload)>, name: &str, json: &RawValue) {
+pub(super) fn set_other(others: &mut Vec<(Text, Payload)>, name: &str, json: &RawValue) {
     if json.get() == "null" {
         return;
     }
-    if let Some(value) = Payload::of_raw(json) {
+    if let Some(value) = Payload::from_raw(json) {
         insert_other(others, name.into(), value);
     }
 }
 
-pub(super) fn insert_other(others: &mut Vec<(Box<str>, Payload)>, name: Box<str>, value: Payload) {
+pub(super) fn insert_other(others: &mut Vec<(Text, Payload)>, name: Text, value: Payload) {
     match others.iter().position(|(other, _)| *other == name) {
         Some(at) => others[at].1 = value,
         None if others.len() < MAX_OTHERS => others.push((name, value)),
@@ -175,7 +175,7 @@ pub(super) fn insert_other(others: &mut Vec<(Box<str>, Payload)>, name: Box<str>
 }
 
 /// A text that is not empty; a number or a truth value as its text.
-impl Field for Option<String> {
+impl Field for Option<Text> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(Some(read_text(json)?))
     }
@@ -191,7 +191,7 @@ impl Field for Option<String> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.as_ref().map_or(0, String::len)
+        self.as_ref().map_or(0, Text::heap_bytes)
     }
 }
 
@@ -252,7 +252,7 @@ impl Field for Option<Timestamp> {
 /// Any JSON but `null`.
 impl Field for Option<Payload> {
     fn read(json: &RawValue) -> Option<Self> {
-        if json.get() == "null" { None } else { Some(Some(Payload::of_raw(json)?)) }
+        if json.get() == "null" { None } else { Some(Some(Payload::from_raw(json)?)) }
     }
 
     fn lend(&self) -> Option<AttributeRef<'_>> {
@@ -281,7 +281,7 @@ impl Field for Option<UsageStats> {
 }
 
 /// Texts; of an object among them its `name` or `id`.
-impl Field for Vec<String> {
+impl Field for Vec<Text> {
     fn read(json: &RawValue) -> Option<Self> {
         read_texts(json)
     }
@@ -297,7 +297,7 @@ impl Field for Vec<String> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.iter().map(|text| size_of::<String>() + text.len()).sum()
+        self.iter().map(|text| size_of::<Text>() + text.heap_bytes()).sum()
     }
 }
 
@@ -345,7 +345,7 @@ impl Field for ModelParameters {
 }
 
 /// Attributes without a field.
-impl Field for Vec<(Box<str>, Payload)> {
+impl Field for Vec<(Text, Payload)> {
     fn read(_: &RawValue) -> Option<Self> {
         None
     }
@@ -363,6 +363,6 @@ impl Field for Vec<(Box<str>, Payload)> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.iter().map(|(name, value)| size_of::<(Box<str>, Payload)>() + name.len() + value.len()).sum()
+        self.iter().map(|(name, value)| size_of::<(Text, Payload)>() + name.len() + value.len()).sum()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use watchpost_sentry::wire::{SpanId, Timestamp};
 
-use super::{Payload, Span, SpanType, UsageStats};
+use super::{Payload, Span, SpanType, Text, UsageStats};
 
 /// A span that is sent, its place in the trace found and the data of its skipped descendants gathered.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,13 +57,13 @@ pub enum SpanCompletion {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentIdentity {
     /// The agent's name, else its id.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The agent's id.
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// The conversation or thread it runs in.
-    pub conversation_id: Option<String>,
+    pub conversation_id: Option<Text>,
     /// Who it is done for: `userId` or `resourceId` of the metadata of this run, else of one above it.
-    pub user_id: Option<String>,
+    pub user_id: Option<Text>,
 }
 
 /// What a span's descendants say of it. Of a generation: its steps, inferences, chunks and tools. Of an agent's run: its
@@ -74,15 +74,15 @@ pub struct Gathered {
     /// its generations.
     pub usage: Option<UsageStats>,
     /// The model asked for: the last generation's.
-    pub request_model: Option<String>,
+    pub request_model: Option<Text>,
     /// The model that answered: the last one's.
-    pub response_model: Option<String>,
+    pub response_model: Option<Text>,
     /// The provider: the last generation's.
-    pub provider: Option<String>,
+    pub provider: Option<Text>,
     /// The text of the last generation, or what came of it in chunks.
-    pub text: Option<String>,
+    pub text: Option<Text>,
     /// Why the model stopped, step by step, else the generation's own reason.
-    pub finish_reasons: Vec<String>,
+    pub finish_reasons: Vec<Text>,
     /// When the first token came.
     pub first_token_at: Option<Timestamp>,
     /// The tools called, in order.
@@ -95,9 +95,9 @@ pub struct Gathered {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GatheredToolCall {
     /// The model's id of the call.
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// The tool.
-    pub name: String,
+    pub name: Text,
     /// The arguments. Content.
     pub arguments: Option<Payload>,
 }
@@ -110,7 +110,7 @@ pub struct Breadcrumb {
     /// Its type.
     pub ty: SpanType,
     /// Its name.
-    pub message: String,
+    pub message: Text,
     /// Its output. Content.
     pub output: Option<Payload>,
     /// Whether it was a failure.

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 use watchpost_sentry::wire::Timestamp;
 
-use super::UsageStats;
+use super::{Text, UsageStats};
 
 /// Most members of an object, and elements of an array, that are looked at one by one.
 const MAX_MEMBERS: usize = 1024;
@@ -77,8 +77,8 @@ pub(super) fn read_timestamp(json: &RawValue) -> Option<Timestamp> {
 }
 
 /// A text that is not empty; a number or a truth value as its text.
-pub(super) fn read_text(json: &RawValue) -> Option<String> {
-    read_scalar(json).filter(|text| !text.is_empty()).map(Cow::into_owned)
+pub(super) fn read_text(json: &RawValue) -> Option<Text> {
+    read_scalar(json).filter(|text| !text.is_empty()).map(Text::from)
 }
 
 /// A text, a number or a truth value, as text.
@@ -124,7 +124,7 @@ pub(super) fn unquoted(json: &str) -> &str {
 }
 
 /// Texts, of an object among them its `name` or `id`; a single text is one of them.
-pub(super) fn read_texts(json: &RawValue) -> Option<Vec<String>> {
+pub(super) fn read_texts(json: &RawValue) -> Option<Vec<Text>> {
     if json.get().starts_with('"') {
         return read_text(json).map(|text| vec![text]);
     }

@@ -13,6 +13,7 @@ mod span_attributes;
 mod span_log;
 mod span_type;
 mod stray_output;
+mod text;
 mod trace_parent;
 mod tracing_event;
 mod usage_stats;
@@ -41,6 +42,7 @@ pub use self::{
     span_log::SpanLog,
     span_type::SpanType,
     stray_output::StrayOutput,
+    text::Text,
     trace_parent::TraceParent,
     tracing_event::{Span, TracingEvent},
     usage_stats::UsageStats,

@@ -6,17 +6,19 @@ use std::{borrow::Cow, fmt};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+use super::Text;
+
 /// A JSON value: either a string, kept without quotes and escapes, or any other value, kept as its JSON.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
-    text: Box<str>,
+    text: Text,
     is_json: bool,
 }
 
 impl Payload {
     /// A string.
     #[must_use]
-    pub fn text(text: impl Into<Box<str>>) -> Self {
+    pub fn text(text: impl Into<Text>) -> Self {
         Self { text: text.into(), is_json: false }
     }
 
@@ -24,7 +26,7 @@ impl Payload {
     ///
     /// # Errors
     /// When `json` is not valid JSON.
-    pub fn from_json(json: impl Into<Box<str>>) -> Result<Self, serde_json::Error> {
+    pub fn from_json(json: impl Into<Text>) -> Result<Self, serde_json::Error> {
         let json = json.into();
         if json.trim_start().starts_with('"') {
             return Ok(Self::text(serde_json::from_str::<String>(&json)?));
@@ -33,8 +35,10 @@ impl Payload {
         Ok(Self { text: json, is_json: true })
     }
 
-    /// A JSON value by its checked text, which is kept as it stands; `None` for a text that no Rust string can hold.
-    pub(crate) fn of_raw(json: &RawValue) -> Option<Self> {
+    /// A JSON value by its checked text, which is kept as it stands; `None` for a text that no Rust string can hold (half of a
+    /// surrogate pair, escaped).
+    #[must_use]
+    pub fn from_raw(json: &RawValue) -> Option<Self> {
         let json = json.get();
         let Some(text) = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
             return Some(Self { text: json.into(), is_json: true });

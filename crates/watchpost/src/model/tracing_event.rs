@@ -2,7 +2,7 @@
 
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
-use super::{ErrorInfo, Payload, SpanAttributes, SpanType};
+use super::{ErrorInfo, Payload, SpanAttributes, SpanType, Text};
 
 /// Something happened to a span. Each carries the whole span as it is then.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,19 +55,19 @@ pub struct Span {
     /// What it stands for.
     pub ty: SpanType,
     /// Its name, for people.
-    pub name: String,
+    pub name: Text,
     /// What kind of thing runs: `agent`, `tool`, `workflow_step`, ….
-    pub entity_type: Option<String>,
+    pub entity_type: Option<Text>,
     /// That thing's id.
-    pub entity_id: Option<String>,
+    pub entity_id: Option<Text>,
     /// That thing's name.
-    pub entity_name: Option<String>,
+    pub entity_name: Option<Text>,
     /// What its type says of it.
     pub attributes: SpanAttributes,
     /// The host's own, by name. A value may be any JSON.
-    pub metadata: Vec<(Box<str>, Payload)>,
+    pub metadata: Vec<(Text, Payload)>,
     /// The host's own labels; only of a root.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     /// When it started.
     pub start: Timestamp,
     /// When it ended; `None` while it goes on.
@@ -89,7 +89,7 @@ pub struct Span {
 impl Span {
     /// A root span of this type and name. `new` leaves everything else empty.
     #[must_use]
-    pub fn new(trace_id: TraceId, id: SpanId, ty: SpanType, name: impl Into<String>, start: Timestamp) -> Self {
+    pub fn new(trace_id: TraceId, id: SpanId, ty: SpanType, name: impl Into<Text>, start: Timestamp) -> Self {
         Self {
             trace_id,
             id,

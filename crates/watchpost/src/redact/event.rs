@@ -1,7 +1,7 @@
 //! Redaction of a whole event. The struct patterns name every field, so a field added to the model does not compile until
 //! it has its place here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
 use serde_json::Value;
 
@@ -239,7 +239,7 @@ fn option_holds_secret(text: &Option<String>) -> bool {
     text.as_deref().is_some_and(holds_secret)
 }
 
-pub(super) fn redact_option(text: &mut Option<String>) {
+pub(super) fn redact_option<T: Deref<Target = str> + From<String>>(text: &mut Option<T>) {
     if let Some(text) = text {
         redact_string(text);
     }
@@ -253,8 +253,8 @@ fn redact_json_option(json: &mut Option<String>) {
     }
 }
 
-pub(super) fn redact_string(text: &mut String) {
+pub(super) fn redact_string<T: Deref<Target = str> + From<String>>(text: &mut T) {
     if let Cow::Owned(clean) = redact_text(text) {
-        *text = clean;
+        *text = clean.into();
     }
 }

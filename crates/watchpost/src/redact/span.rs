@@ -159,10 +159,10 @@ fn redact_strings(finished: &mut FinishedSpan) {
         AttributeMut::Texts(texts) => texts.iter_mut().for_each(redact_string),
         AttributeMut::Payload(payload) => redact_member(name, payload),
     });
-    attributes.others_mut().into_iter().flatten().for_each(|(name, _)| redact_name(name));
+    attributes.others_mut().into_iter().flatten().for_each(|(name, _)| redact_string(name));
     for (key, value) in metadata {
         redact_member(key, value);
-        redact_name(key);
+        redact_string(key);
     }
     tags.iter_mut().for_each(redact_string);
     [input, output].into_iter().flatten().for_each(redact_payload);
@@ -179,13 +179,6 @@ fn redact_strings(finished: &mut FinishedSpan) {
     }
     redact_gathered(gathered);
     breadcrumbs.iter_mut().for_each(redact_breadcrumb);
-}
-
-/// A name that the source made may be a secret too.
-fn redact_name(name: &mut Box<str>) {
-    if let Cow::Owned(clean) = redact_text(name) {
-        *name = clean.into();
-    }
 }
 
 fn redact_type(ty: &mut SpanType) {

@@ -69,7 +69,7 @@ pub(crate) fn generation() -> FinishedSpan {
             temperature: Some(0.5),
             max_output_tokens: Some(99),
             seed: Some(7),
-            stop_sequences: vec!["END".to_owned()],
+            stop_sequences: vec!["END".into()],
             ..ModelParameters::default()
         },
         finish_reason: text("stop"),
@@ -84,7 +84,7 @@ pub(crate) fn generation() -> FinishedSpan {
     generation.span.input = payload(json!({"messages": [{"role": "user", "content": "Q"}], "schema": null}));
     generation.span.output = payload(json!({"text": "The answer", "files": []}));
     generation.gathered.tool_calls =
-        vec![GatheredToolCall { id: text("call-1"), name: "search".to_owned(), arguments: payload(json!({"q": 1})) }];
+        vec![GatheredToolCall { id: text("call-1"), name: "search".into(), arguments: payload(json!({"q": 1})) }];
     generation
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn agent_run() -> FinishedSpan {
     run.span.entity_name = text("Support Agent");
     run.span.attributes = SpanAttributes::AgentRun(Box::new(AgentRunAttributes {
         instructions: Some("Be helpful".into()),
-        available_tools: vec!["search".to_owned()],
+        available_tools: vec!["search".into()],
         ..AgentRunAttributes::default()
     }));
     run.span.input = Some("Hi".into());

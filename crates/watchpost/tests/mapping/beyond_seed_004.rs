@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use watchpost::{
     mapping::ai::{operation, span_name},
-    model::{AgentIdentity, Breadcrumb, McpServerRequestAttributes, Payload, SpanAttributes, SpanCompletion, SpanType},
+    model::{
+        AgentIdentity, Breadcrumb, McpServerRequestAttributes, Payload, SpanAttributes, SpanCompletion, SpanType, Text,
+    },
 };
 use watchpost_sentry::wire::SpanId;
 
@@ -75,7 +77,7 @@ fn an_agents_prompt_stands_where_sentrys_views_look_for_messages() {
 #[test]
 fn the_hosts_metadata_tags_and_user_are_kept() {
     let mut root = agent_run();
-    root.span.tags = ["vip", "team:support", "release:9"].map(str::to_owned).into();
+    root.span.tags = ["vip", "team:support", "release:9"].map(Text::from).into();
     root.span.metadata = vec![
         ("runId".into(), "r1".into()),
         ("userId".into(), "u1".into()),
@@ -134,8 +136,8 @@ fn a_transaction_has_the_top_level_fields_that_sentry_reads() {
 fn names_are_low_in_cardinality() {
     let named = |ty, name: &str, id: Option<&str>, entity: Option<&str>| {
         let mut span = span(ty, name);
-        span.span.entity_id = id.map(str::to_owned);
-        span.span.entity_name = entity.map(str::to_owned);
+        span.span.entity_id = id.map(Text::from);
+        span.span.entity_name = entity.map(Text::from);
         span_name(&span).into_owned()
     };
     for (ty, name, id, entity, expected) in [
@@ -271,7 +273,7 @@ fn an_error_event_says_what_failed_where_and_why() {
     failed.breadcrumbs = vec![Arc::new(Breadcrumb {
         at: start(),
         ty: SpanType::AgentSignal,
-        message: "signal".to_owned(),
+        message: "signal".into(),
         output: payload(json!({"a": 1})),
         is_error: false,
     })];

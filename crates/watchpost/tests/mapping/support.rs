@@ -51,8 +51,8 @@ pub(crate) fn settings() -> Settings {
     Settings::default().with_environment("staging").with_release("golden-server@1.2.3").with_tracing(true)
 }
 
-pub(crate) fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
+pub(crate) fn text<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
+    Some(text.into())
 }
 
 fn implementation(name: &str, version: &str) -> Implementation {

@@ -52,7 +52,7 @@ fn hooks_change_what_is_sent() {
     let sink = Sink::start();
     let options = ExporterOptions::new()
         .with_span_formatter(|span| {
-            span.span.tags.push("formatted".to_owned());
+            span.span.tags.push("formatted".into());
             span.span.id = id(99);
         })
         .with_before_send(|mut event| {

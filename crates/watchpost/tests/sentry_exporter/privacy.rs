@@ -24,8 +24,8 @@ fn everywhere(text: &str) -> Vec<Span> {
     }
     .into();
     agent.metadata = vec![("authorization".into(), text.into()), ("m".into(), format!("m {text}").into())];
-    agent.tags = vec![format!("tag {text}")];
-    agent.entity_name = Some(format!("Agent {text}"));
+    agent.tags = vec![format!("tag {text}").into()];
+    agent.entity_name = Some(format!("Agent {text}").into());
     let mut generation = span(2, 1, SpanType::ModelGeneration);
     let mut tool = span(4, 2, SpanType::ToolCall);
     let mut signal = span(5, 4, SpanType::AgentSignal);

@@ -65,7 +65,7 @@ fn an_agents_run() {
     );
     assert_eq!((span.input.as_ref(), span.output.as_ref()), (Some(&"Q".into()), Some(&"A".into())));
     assert_eq!(span.metadata, [("plan".into(), Payload::from(json!(7)))], "the last one counts");
-    assert_eq!((span.tags.as_slice(), span.entity_id.as_deref()), (["eu".to_owned()].as_slice(), Some("a-1")));
+    assert_eq!((span.tags.as_slice(), span.entity_id.as_deref()), (["eu".into()].as_slice(), Some("a-1")));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn tools_of_every_kind() {
 fn every_other_type_has_its_method_or_is_had_by_type() {
     let (tracer, events) = tracer();
     tracer.workflow_run("order").status("success");
-    tracer.workflow_step("charge").status("failed").set(|step| step.entry_id = Some("e".to_owned()));
+    tracer.workflow_step("charge").status("failed").set(|step| step.entry_id = Some("e".into()));
     tracer.workflow_loop("items").set(|attributes: &mut WorkflowLoopAttributes| attributes.iteration = Some(3));
     drop(tracer.workflow_conditional("paid?"));
     drop(tracer.workflow_conditional_eval("0"));

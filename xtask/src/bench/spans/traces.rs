@@ -1,7 +1,8 @@
 //! Traces of an agent as Mastra tells them: 1 run, 3 generations, 3 steps, 6 tools and 20 chunks in 69 events, of which 10 spans
 //! reach Sentry. Made of a template by rewriting ids and moments in place, so that making them costs little beside exporting.
 
-use watchpost::model::{Span, SpanAttributes, TracingEvent, mastra};
+use serde_json::value::RawValue;
+use watchpost::model::{Payload, Span, SpanAttributes, TracingEvent, mastra};
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
 use crate::Failure;
@@ -11,10 +12,18 @@ pub(super) const TEMPLATE: &str = include_str!("trace.jsonl");
 /// Spans of a trace that reach Sentry: 1 run, 3 generations, 6 tools.
 pub(super) const SENT_SPANS: u64 = 10;
 
+/// An event, and the content that each event made of it has for itself: clones of a text share it.
+#[derive(Debug)]
+struct Template {
+    event: TracingEvent,
+    input: Option<Box<RawValue>>,
+    output: Option<Box<RawValue>>,
+}
+
 /// Traces without end.
 #[derive(Debug)]
 pub(super) struct Traces {
-    template: Vec<TracingEvent>,
+    template: Vec<Template>,
     /// What is between the template's time and now.
     later: std::time::Duration,
     made: u64,
@@ -34,7 +43,7 @@ impl Traces {
     fn of(wanted: impl Fn(&TracingEvent) -> bool) -> Result<Self, Failure> {
         let events: Vec<_> = TEMPLATE.lines().map(mastra::parse_line).collect::<Result<_, _>>()?;
         let start = events.first().ok_or("the template is empty")?.span().start;
-        let template = events.into_iter().filter(wanted).collect();
+        let template = events.into_iter().filter(wanted).map(Template::of).collect::<Result<_, _>>()?;
         Ok(Self { template, later: Timestamp::now().duration_since(start), made: 0 })
     }
 
@@ -42,14 +51,12 @@ impl Traces {
     pub(super) fn next(&mut self) -> impl Iterator<Item = TracingEvent> + '_ {
         self.made += 1;
         let (number, later) = (self.made, self.later);
-        self.template.iter().map(move |event| {
+        self.template.iter().map(move |Template { event, input, output }| {
             let mut event = event.clone();
-            match &mut event {
-                TracingEvent::SpanStarted(span) | TracingEvent::SpanUpdated(span) | TracingEvent::SpanEnded(span) => {
-                    renew(span, number, later);
-                }
-                _ => {}
-            }
+            let span = event.span_mut();
+            renew(span, number, later);
+            span.input = input.as_deref().and_then(Payload::from_raw);
+            span.output = output.as_deref().and_then(Payload::from_raw);
             event
         })
     }
@@ -57,6 +64,16 @@ impl Traces {
     /// Events of a trace.
     pub(super) fn events(&self) -> usize {
         self.template.len()
+    }
+}
+
+impl Template {
+    fn of(event: TracingEvent) -> Result<Self, Failure> {
+        let raw = |payload: &Option<Payload>| {
+            payload.as_ref().map(|payload| RawValue::from_string(payload.to_json().into_owned())).transpose()
+        };
+        let (input, output) = (raw(&event.span().input)?, raw(&event.span().output)?);
+        Ok(Self { event, input, output })
     }
 }
 

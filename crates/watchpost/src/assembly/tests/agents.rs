@@ -12,9 +12,9 @@ use crate::{
 fn generation(number: u64, parent: u64, input: u64, model: &str, text: &str) -> Span {
     let attributes = ModelGenerationAttributes {
         usage: Some(UsageStats::new(input, 1)).filter(|_| input > 0),
-        model: Some(model.to_owned()),
-        response_model: Some(format!("{model}-2025")),
-        provider: Some("openai".to_owned()),
+        model: Some(model.into()),
+        response_model: Some(format!("{model}-2025").into()),
+        provider: Some("openai".into()),
         ..ModelGenerationAttributes::default()
     };
     Span {
@@ -114,11 +114,11 @@ fn generations_that_went_ahead_are_counted_when_the_agent_follows() {
 #[test]
 fn every_span_knows_the_agent_it_runs_in() {
     let mut outer = agent(1, 0, None);
-    outer.entity_name = Some("Boss".to_owned());
-    outer.entity_id = Some("boss".to_owned());
+    outer.entity_name = Some("Boss".into());
+    outer.entity_id = Some("boss".into());
     outer.metadata = vec![("threadId".into(), "t-1".into())];
     let mut inner = agent(4, 3, None);
-    inner.entity_id = Some("sub".to_owned());
+    inner.entity_id = Some("sub".into());
     let mut bench = Bench::new();
     bench.nest(&[&outer, &span(2, 1, ModelGeneration), &span(3, 2, ToolCall), &inner, &span(5, 4, ToolCall)]);
     let spans = bench.spans();

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::model::{
     Gathered, ModelChunkAttributes, ModelGenerationAttributes, ModelInferenceAttributes, ModelStepAttributes, Span,
-    SpanAttributes, SpanType::*, ToolCallAttributes, UsageStats,
+    SpanAttributes, SpanType::*, Text, ToolCallAttributes, UsageStats,
 };
 
 fn generation(usage: Option<UsageStats>) -> Span {
@@ -12,7 +12,7 @@ fn generation(usage: Option<UsageStats>) -> Span {
 }
 
 fn step(number: u64, usage: Option<UsageStats>, reason: &str) -> Span {
-    let finish_reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    let finish_reason = Some(Text::from(reason)).filter(|reason| !reason.is_empty());
     let attributes = ModelStepAttributes { usage, finish_reason, ..ModelStepAttributes::default() };
     Span { attributes: SpanAttributes::ModelStep(Box::new(attributes)), ..span(number, 1, ModelStep) }
 }
@@ -20,7 +20,7 @@ fn step(number: u64, usage: Option<UsageStats>, reason: &str) -> Span {
 fn inference(number: u64, parent: u64, usage: Option<UsageStats>, model: &str) -> Span {
     let attributes = ModelInferenceAttributes {
         usage,
-        model: Some(model.to_owned()),
+        model: Some(model.into()),
         completion_start_time: Some(at(number as u32 + 1)),
         ..ModelInferenceAttributes::default()
     };
@@ -28,15 +28,15 @@ fn inference(number: u64, parent: u64, usage: Option<UsageStats>, model: &str) -
 }
 
 fn chunk(number: u64, parent: u64, kind: &str, output: &str) -> Span {
-    let attributes = ModelChunkAttributes { chunk_type: Some(kind.to_owned()), ..ModelChunkAttributes::default() };
+    let attributes = ModelChunkAttributes { chunk_type: Some(kind.into()), ..ModelChunkAttributes::default() };
     let attributes = SpanAttributes::ModelChunk(Box::new(attributes));
     Span { attributes, output: json(output), ..span(number, parent, ModelChunk) }
 }
 
 fn tool(number: u64, name: &str, id: Option<&str>) -> Span {
-    let attributes = ToolCallAttributes { tool_call_id: id.map(str::to_owned), ..ToolCallAttributes::default() };
+    let attributes = ToolCallAttributes { tool_call_id: id.map(Text::from), ..ToolCallAttributes::default() };
     let attributes = SpanAttributes::ToolCall(Box::new(attributes));
-    Span { attributes, entity_name: Some(name.to_owned()), input: json(r#"{"a":1}"#), ..span(number, 1, ToolCall) }
+    Span { attributes, entity_name: Some(name.into()), input: json(r#"{"a":1}"#), ..span(number, 1, ToolCall) }
 }
 
 /// What the generation (the first span) gathers.
@@ -67,12 +67,12 @@ fn usage_is_its_own_else_its_inferences_else_its_steps_and_never_two_of_them() {
 fn finish_reasons_are_told_step_by_step_else_by_the_generation() {
     let mut own = generation(None);
     let SpanAttributes::ModelGeneration(attributes) = &mut own.attributes else { unreachable!() };
-    attributes.finish_reason = Some("stop".to_owned());
+    attributes.finish_reason = Some("stop".into());
     assert_eq!(gathered(&[&own]).finish_reasons, ["stop"]);
     let seen = gathered(&[&own, &step(2, None, "tool-calls")]);
     assert_eq!(seen.finish_reasons, ["tool-calls", "stop"], "its last step was not recorded");
     let seen = gathered(&[&own, &step(2, None, "tool-calls"), &step(3, None, "stop")]);
-    assert_eq!((seen.finish_reasons, seen.steps), (vec!["tool-calls".to_owned(), "stop".to_owned()], 2));
+    assert_eq!((seen.finish_reasons, seen.steps), (vec!["tool-calls".into(), "stop".into()], 2));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn tools_of_every_kind_are_called_by_the_generation_each_once() {
     mcp.ty = McpToolCall;
     let mut unnamed = tool(8, "", None);
     unnamed.entity_name = None;
-    unnamed.name = "tool: 'plain'".to_owned();
+    unnamed.name = "tool: 'plain'".into();
     let piece = chunk(3, 2, "tool-call", r#"{"toolName":"search","toolCallId":"c1","toolInput":{"q":1}}"#);
     let spans = [
         &own,

@@ -27,12 +27,12 @@ fn a_run_is_released_at_once_when_its_root_and_all_below_it_ended() {
 fn updates_and_the_end_replace_what_they_say_and_keep_the_rest() {
     let mut bench = Bench::new();
     let mut agent = span(1, 0, AgentRun);
-    agent.entity_name = Some("first".to_owned());
+    agent.entity_name = Some("first".into());
     agent.input = Some("question".into());
     agent.metadata = vec![("a".into(), "1".into()), ("b".into(), "1".into())];
     bench.start(&agent);
     let mut update = span(1, 0, AgentRun);
-    update.entity_name = Some("second".to_owned());
+    update.entity_name = Some("second".into());
     update.metadata = vec![("b".into(), "2".into())];
     bench.update(&update);
     let mut end = span(1, 0, AgentRun);

@@ -9,7 +9,7 @@ use crate::model::{
 fn each_span_is_released_as_it_ends_with_its_parent_and_its_segment() {
     let mut bench = Bench::stream();
     let mut agent = span(1, 0, AgentRun);
-    agent.entity_name = Some("Boss".to_owned());
+    agent.entity_name = Some("Boss".into());
     let (generation, step, tool) = (span(2, 1, ModelGeneration), span(3, 2, ModelStep), span(4, 3, ToolCall));
     for span in [&agent, &generation, &step, &tool] {
         bench.start(span);
@@ -35,7 +35,7 @@ fn what_was_released_still_counts_for_the_agent() {
     let mut bench = Bench::stream();
     let step = ModelStepAttributes { usage: Some(UsageStats::new(5, 2)), ..ModelStepAttributes::default() };
     let step = Span { attributes: SpanAttributes::ModelStep(Box::new(step)), ..span(3, 2, ModelStep) };
-    let model = ModelGenerationAttributes { model: Some("m".to_owned()), ..ModelGenerationAttributes::default() };
+    let model = ModelGenerationAttributes { model: Some("m".into()), ..ModelGenerationAttributes::default() };
     let generation = Span {
         attributes: SpanAttributes::ModelGeneration(Box::new(model)),
         output: json(r#"{"text":"hi"}"#),
@@ -53,9 +53,9 @@ fn what_was_released_still_counts_for_the_agent() {
 fn a_generation_tells_of_the_tools_that_were_released_before_it() {
     let mut bench = Bench::stream();
     let tool = |number, parent, ty, id: &str| {
-        let attributes = ToolCallAttributes { tool_call_id: Some(id.to_owned()), ..ToolCallAttributes::default() };
+        let attributes = ToolCallAttributes { tool_call_id: Some(id.into()), ..ToolCallAttributes::default() };
         let attributes = SpanAttributes::ToolCall(Box::new(attributes));
-        Span { attributes, entity_name: Some(id.to_owned()), input: json(r#"{"a":1}"#), ..span(number, parent, ty) }
+        Span { attributes, entity_name: Some(id.into()), input: json(r#"{"a":1}"#), ..span(number, parent, ty) }
     };
     let (generation, step) = (span(2, 1, ModelGeneration), span(3, 2, ModelStep));
     let (tool, mcp) = (tool(4, 3, ToolCall, "c1"), tool(5, 3, McpToolCall, "c2"));

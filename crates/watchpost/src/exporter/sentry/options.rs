@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn spans_are_ignored_by_name_operation_type_and_predicate() {
         let mut span = Span::new(TraceId([1; 16]), SpanId([1; 8]), SpanType::ProcessorRun, "", Timestamp::default());
-        span.name = "input processor: cleaner".to_owned();
+        span.name = "input processor: cleaner".into();
         for (filter, ignored) in [
             (SpanFilter::Name("cleaner".to_owned()), true),
             (SpanFilter::Name("input processor: *".to_owned()), true),

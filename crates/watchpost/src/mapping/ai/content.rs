@@ -280,7 +280,7 @@ mod tests {
                 r#"[{"id":"c\n1","name":"sum","type":"function","arguments":{"n":[1]}},{"name":"x","type":"function","arguments":"y"}]"#
             )
         );
-        let made = GatheredToolCall { id: None, name: "a\"b".to_owned(), arguments: Some(Payload::text("t")) };
+        let made = GatheredToolCall { id: None, name: "a\"b".into(), arguments: Some(Payload::text("t")) };
         assert_eq!(
             answer.tool_calls(&[made]).as_deref(),
             Some(r#"[{"name":"a\"b","type":"function","arguments":"t"}]"#)

@@ -9,7 +9,7 @@ use crate::{
         limit::{self, cut, cut_cow},
         template::template,
     },
-    model::{FinishedSpan, Span, SpanAttributes, SpanType},
+    model::{FinishedSpan, Span, SpanAttributes, SpanType, Text},
 };
 
 /// The span's name.
@@ -74,7 +74,7 @@ pub(super) fn agent_name(span: &Span) -> Option<&str> {
 
 /// The name of the tool, workflow, agent, … that the span is of.
 pub(super) fn entity(span: &Span) -> Option<&str> {
-    let filled = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).is_some();
+    let filled = |text: &Option<Text>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).is_some();
     match span {
         Span { entity_name, .. } if filled(entity_name) => entity_name.as_deref(),
         Span { entity_id, .. } if filled(entity_id) => entity_id.as_deref(),

@@ -12,7 +12,7 @@ use super::{
     name::{agent_name, entity},
     operation::operation_name,
 };
-use crate::model::{FinishedSpan, Payload, SpanAttributes, SpanCompletion, SpanType};
+use crate::model::{FinishedSpan, Payload, SpanAttributes, SpanCompletion, SpanType, Text};
 
 /// An attribute's value, if the span has it.
 pub(super) type Value = for<'a> fn(&Facts<'a>) -> Option<AttributeValue<'a>>;
@@ -369,7 +369,7 @@ fn payload(payload: Option<&Payload>) -> Option<AttributeValue<'_>> {
 }
 
 /// Texts as a JSON array: Sentry's conventions have these attributes as texts.
-fn texts<'a>(texts: &[String]) -> Option<AttributeValue<'a>> {
+fn texts<'a>(texts: &[Text]) -> Option<AttributeValue<'a>> {
     if texts.is_empty() {
         return None;
     }

@@ -17,7 +17,7 @@ const MAX_CAUSES: usize = 10;
 /// The failure; `None` when it says nothing at all.
 pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
     if let Some(message) = read_text(json) {
-        return Some(ErrorInfo { kind: ErrorKind::Span, message, ..ErrorInfo::default() });
+        return Some(ErrorInfo { kind: ErrorKind::Span, message: message.into(), ..ErrorInfo::default() });
     }
     let members = read_members(json)?;
     let mut error = read_one(&members);
@@ -25,7 +25,7 @@ pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
     while let Some(json) = cause.filter(|_| error.causes.len() < MAX_CAUSES) {
         let members = read_members(json).unwrap_or_default();
         error.causes.push(match read_text(json) {
-            Some(message) => ErrorInfo { kind: ErrorKind::Span, message, ..ErrorInfo::default() },
+            Some(message) => ErrorInfo { kind: ErrorKind::Span, message: message.into(), ..ErrorInfo::default() },
             None => read_one(&members),
         });
         cause = find(&members, "cause");
@@ -36,7 +36,7 @@ pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
 }
 
 fn read_one(members: &Members<'_>) -> ErrorInfo {
-    let text = |name: &str| find(members, name).and_then(read_text);
+    let text = |name: &str| find(members, name).and_then(read_text).map(String::from);
     ErrorInfo {
         kind: ErrorKind::Span,
         // An error may be thrown with an object for a message.

@@ -30,7 +30,7 @@ use serde_json::value::RawValue;
 
 use self::id::{Id, read_span_id, read_trace_id};
 use super::{
-    Payload, Span, SpanAttributes, SpanType, TracingEvent,
+    Payload, Span, SpanAttributes, SpanType, Text, TracingEvent,
     attribute::MAX_OTHERS,
     json::{Members, find, read_flag, read_members, read_text, read_texts, read_timestamp, replace_lone_surrogates},
 };
@@ -151,7 +151,7 @@ fn read_span(members: &Members<'_>) -> Result<Span, ParseSpanError> {
     };
     let ty = text("type").map_or(SpanType::Generic, |name| SpanType::from(name.as_str()));
     let mut span = Span::new(trace_id, id, ty, String::new(), start);
-    span.name = text("name").unwrap_or_else(|| span.ty.as_str().to_owned());
+    span.name = text("name").unwrap_or_else(|| span.ty.as_str().into());
     span.end = end.map(|end| end.max(start));
     span.parent_span_id = span_id("parentSpanId").filter(|parent| *parent != id);
     span.external_parent_span_id = span_id("externalParentSpanId").filter(|parent| *parent != id);
@@ -162,8 +162,8 @@ fn read_span(members: &Members<'_>) -> Result<Span, ParseSpanError> {
     span.metadata = find(members, "metadata").map(read_metadata).unwrap_or_default();
     span.tags = find(members, "tags").and_then(read_texts).unwrap_or_default();
     span.tags.truncate(MAX_OTHERS);
-    span.input = find(members, "input").and_then(Payload::of_raw);
-    span.output = find(members, "output").and_then(Payload::of_raw);
+    span.input = find(members, "input").and_then(Payload::from_raw);
+    span.output = find(members, "output").and_then(Payload::from_raw);
     span.error = find(members, "errorInfo").and_then(error_info::read).map(Box::new);
     span.is_event = find(members, "isEvent").and_then(read_flag).unwrap_or(false);
     span.is_root = find(members, "isRootSpan").and_then(read_flag).unwrap_or(span.parent_span_id.is_none());
@@ -185,8 +185,8 @@ fn read_attributes(ty: &SpanType, json: Option<&RawValue>) -> SpanAttributes {
     attributes
 }
 
-fn read_metadata(json: &RawValue) -> Vec<(Box<str>, Payload)> {
-    let mut metadata: Vec<(Box<str>, Payload)> = Vec::new();
+fn read_metadata(json: &RawValue) -> Vec<(Text, Payload)> {
+    let mut metadata: Vec<(Text, Payload)> = Vec::new();
     for (name, value) in read_members(json).unwrap_or_default() {
         super::attribute::set_other(&mut metadata, &name, value);
     }

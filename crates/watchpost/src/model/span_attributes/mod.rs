@@ -35,7 +35,7 @@ pub use self::{
     },
 };
 use super::{
-    AttributeMut, AttributeRef, Payload, SpanType, UsageStats,
+    AttributeMut, AttributeRef, Payload, SpanType, Text, UsageStats,
     attribute::{Field, Group, insert_other, set_other},
 };
 
@@ -57,7 +57,7 @@ macro_rules! variants {
             None,
             $(#[doc = $doc] $variant(Box<$group>),)*
             /// Of anything else, by name.
-            Other(Vec<(Box<str>, Payload)>),
+            Other(Vec<(Text, Payload)>),
         }
 
         $(
@@ -220,7 +220,7 @@ impl SpanAttributes {
     }
 
     /// Those that no field stands for, by names that the source made.
-    pub(crate) fn others_mut(&mut self) -> Option<&mut Vec<(Box<str>, Payload)>> {
+    pub(crate) fn others_mut(&mut self) -> Option<&mut Vec<(Text, Payload)>> {
         match self {
             Self::Other(others) => Some(others),
             _ => self.group_mut().map(Group::others_mut),

@@ -123,8 +123,8 @@ fn everything_that_can_hold_text_can_be_redacted() {
         "mystery": {"secret": 1}, "streaming": true,
     }}));
     span.attributes.visit_mut(&mut |name, value| match value {
-        AttributeMut::Text(text) => *text = format!("[{name}]"),
-        AttributeMut::Texts(texts) => texts.fill(format!("[{name}]")),
+        AttributeMut::Text(text) => *text = format!("[{name}]").into(),
+        AttributeMut::Texts(texts) => texts.fill(format!("[{name}]").into()),
         AttributeMut::Payload(payload) => *payload = Payload::text(format!("[{name}]")),
     });
     assert!(!format!("{span:?}").contains("secret"), "{span:?}");
