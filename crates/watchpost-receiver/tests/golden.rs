@@ -160,7 +160,14 @@ fn a_resent_recording_changes_no_session() {
 #[test]
 fn every_page_of_a_recording_renders() {
     let receiver = receive(PYTHON);
-    let mut paths = vec!["/".to_owned(), "/traces".to_owned(), "/issues".to_owned(), "/logs".to_owned()];
+    let mut paths = vec![
+        "/".to_owned(),
+        "/traces".to_owned(),
+        "/issues".to_owned(),
+        "/logs".to_owned(),
+        "/sessions".to_owned(),
+        "/tools".to_owned(),
+    ];
     for (list, field, page) in
         [("sessions", "id", "sessions"), ("traces", "trace_id", "traces"), ("issues", "id", "issues")]
     {

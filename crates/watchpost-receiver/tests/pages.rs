@@ -22,12 +22,20 @@ fn hostile_text_is_inert_on_every_page_wherever_it_stands() {
     let trace = json!({"trace_id": TRACE, "span_id": "aaaaaaaaaaaaaaaa", "op": HOSTILE, "status": HOSTILE});
     let child = json!({"span_id": "bbbbbbbbbbbbbbbb", "parent_span_id": "aaaaaaaaaaaaaaaa", "op": HOSTILE, "description": HOSTILE, "status": HOSTILE,
         "start_timestamp": 1, "timestamp": 2});
+    let messages = json!([{"role": HOSTILE, "content": HOSTILE, "tool_calls": [{"function": {"name": HOSTILE, "arguments": HOSTILE}}]}]);
+    let chat = json!({"span_id": "cccccccccccccccc", "parent_span_id": "aaaaaaaaaaaaaaaa", "op": "gen_ai.chat", "description": HOSTILE,
+        "start_timestamp": 1, "timestamp": 2, "data": {"gen_ai.request.model": HOSTILE, "gen_ai.system": HOSTILE, HOSTILE: HOSTILE,
+            "gen_ai.request.messages": messages.to_string(), "gen_ai.tool.output": HOSTILE}});
     let id = "c".repeat(32);
     let transaction = json!({"type": "transaction", "event_id": id, "timestamp": 2, "start_timestamp": 1, "transaction": HOSTILE,
-        "contexts": {"trace": trace}, "tags": tags, "extra": extra, "spans": [child]});
+        "contexts": {"trace": trace}, "tags": tags, "extra": extra,
+        "spans": [child, chat]});
     post(
         receiver.addr(),
-        &envelope(&json!({ "event_id": id }), &[("transaction", transaction.to_string().as_bytes())]),
+        &envelope(
+            &json!({ "event_id": id, "sdk": {"name": HOSTILE, "version": HOSTILE} }),
+            &[("transaction", transaction.to_string().as_bytes())],
+        ),
     );
     let frame = json!({"function": HOSTILE, "filename": HOSTILE, "lineno": 1, "context_line": HOSTILE});
     post(
@@ -38,11 +46,17 @@ fn hostile_text_is_inert_on_every_page_wherever_it_stands() {
     );
     post(receiver.addr(), &logs(&[log(2.0, HOSTILE, HOSTILE)]));
 
-    let first = get(receiver.addr(), "/").text();
+    let first = get(receiver.addr(), "/sessions").text();
     let session = first.split("href=\"").find_map(|rest| rest.strip_prefix("/sessions/")?.split('"').next()).unwrap();
     let mut checked = 0;
     for path in [
         "/".to_owned(),
+        "/sessions".to_owned(),
+        "/tools".to_owned(),
+        "/items/1".to_owned(),
+        "/search?query=alert".to_owned(),
+        format!("/traces/{TRACE}/spans/1-0"),
+        format!("/traces/{TRACE}/spans/1-2"),
         format!("/sessions/{session}"),
         "/traces".to_owned(),
         format!("/traces/{TRACE}"),
@@ -61,7 +75,32 @@ fn hostile_text_is_inert_on_every_page_wherever_it_stands() {
         checked += usize::from(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     }
     // Every page but the last, which names nothing, showed it.
-    assert_eq!(checked, 8);
+    assert_eq!(checked, 14);
+}
+
+#[test]
+fn a_models_call_is_shown_as_a_conversation_with_its_tokens_and_conventions() {
+    let receiver = start();
+    let messages = json!([{"role": "user", "content": "How is the weather?"}]).to_string();
+    let span = json!({"trace_id": TRACE, "span_id": "aaaaaaaaaaaaaaaa", "name": "chat gpt-4o", "start_timestamp": 1, "end_timestamp": 2, "status": "ok",
+        "attributes": {"sentry.op": {"value": "gen_ai.chat", "type": "string"}, "gen_ai.input.messages": {"value": messages, "type": "string"},
+            "gen_ai.response.text": {"value": "Sunny.", "type": "string"}, "gen_ai.request.model": {"value": "gpt-4o", "type": "string"},
+            "gen_ai.usage.input_tokens": {"value": 1000, "type": "integer"}, "gen_ai.usage.input_tokens.cached": {"value": 400, "type": "integer"},
+            "gen_ai.usage.output_tokens": {"value": 50, "type": "integer"}, "gen_ai.response.time_to_first_chunk": {"value": 0.25, "type": "double"}}});
+    post(receiver.addr(), &envelope(&json!({}), &[("span", json!({"items": [span]}).to_string().as_bytes())]));
+    let html = get(receiver.addr(), &format!("/traces/{TRACE}/spans/1-0")).text();
+    for shown in [
+        "How is the weather?",
+        "Sunny.",
+        "1,000",
+        "400 cached",
+        "250 ms",
+        "$0.0025",
+        "OpenTelemetry",
+        "Sentry, older name",
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
 }
 
 #[test]
@@ -86,7 +125,7 @@ fn an_empty_receiver_says_how_to_send_something() {
     let html = get(receiver.addr(), "/").text();
     assert!(html.contains(&receiver.dsn()), "{html}");
     assert!(html.contains("watchpost mcp --"));
-    for path in ["/traces", "/issues", "/logs"] {
+    for path in ["/sessions", "/traces", "/issues", "/tools", "/logs", "/search"] {
         assert!(get(receiver.addr(), path).text().contains("class=\"empty\""), "{path}");
     }
 }
@@ -95,7 +134,9 @@ fn an_empty_receiver_says_how_to_send_something() {
 fn pages_load_nothing_from_elsewhere() {
     let receiver = start();
     post(receiver.addr(), &logs(&[log(1.0, "info", "https://example.com/")]));
-    for path in ["/", "/logs", "/traces", "/issues", "/nothing"] {
+    for path in
+        ["/", "/sessions", "/logs", "/traces", "/issues", "/tools", "/search?query=example", "/items/1", "/nothing"]
+    {
         let html = get(receiver.addr(), path).text();
         for attribute in ["src=\"", "href=\"", "action=\""] {
             for target in html.split(attribute).skip(1) {
@@ -103,7 +144,7 @@ fn pages_load_nothing_from_elsewhere() {
             }
         }
     }
-    for asset in ["/assets/style.css", "/assets/live.js"] {
+    for asset in ["/assets/style.css", "/assets/live.js", "/assets/raw.js", "/assets/keys.js", "/assets/theme.js"] {
         let text = get(receiver.addr(), asset).text();
         assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("@import"), "{asset}");
     }
@@ -112,7 +153,17 @@ fn pages_load_nothing_from_elsewhere() {
 #[test]
 fn a_page_that_is_not_there_is_a_page() {
     let receiver = start();
-    for path in ["/nothing", "/sessions/none", "/traces/xyz", "/issues/7", "/logs?level=loud"] {
+    for path in [
+        "/nothing",
+        "/sessions/none",
+        "/traces/xyz",
+        "/issues/7",
+        "/items/9",
+        "/traces/0123456789abcdef0123456789abcdef/spans/x",
+        "/logs?level=loud",
+        "/?range=2y",
+        "/tools?order=x",
+    ] {
         let answer = get(receiver.addr(), path);
         assert!(matches!(answer.status, 400 | 404), "{path}");
         assert!(answer.text().starts_with("<!DOCTYPE html>"), "{path}");

@@ -19,6 +19,8 @@ pub(crate) const INPUT_TOKENS: &[&str] =
 pub(crate) const OUTPUT_TOKENS: &[&str] =
     &["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.completion_tokens.used"];
 pub(crate) const CACHED_TOKENS: &[&str] = &["gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.input_tokens.cached"];
+pub(crate) const REASONING_TOKENS: &[&str] =
+    &["gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.output_tokens.reasoning"];
 pub(crate) const COST: &[&str] = &["gen_ai.cost.total_tokens", "gen_ai.usage.total_cost", "gen_ai.usage.cost"];
 const ARGUMENTS: &[&str] = &["gen_ai.tool.call.arguments", "gen_ai.tool.input", "input"];
 const RESULT: &[&str] = &["gen_ai.tool.call.result", "gen_ai.tool.output", "output"];

@@ -10,8 +10,24 @@ pub(super) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), REVALIDATE], include_str!("style.css"))
 }
 
-pub(super) async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), REVALIDATE], include_str!("live.js"))
+pub(super) async fn theme() -> impl IntoResponse {
+    script(include_str!("theme.js"))
+}
+
+pub(super) async fn raw() -> impl IntoResponse {
+    script(include_str!("raw.js"))
+}
+
+pub(super) async fn live() -> impl IntoResponse {
+    script(include_str!("live.js"))
+}
+
+pub(super) async fn keys() -> impl IntoResponse {
+    script(include_str!("keys.js"))
+}
+
+fn script(text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), REVALIDATE], text)
 }
 
 pub(super) async fn icon() -> impl IntoResponse {

@@ -5,32 +5,47 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::parts::{bytes, count};
 use crate::inert::visible;
-use crate::store::Stats;
+use crate::store::Tally;
 
 /// Which entry of the navigation a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Area {
+    Overview,
     Sessions,
     Traces,
     Issues,
+    Tools,
     Logs,
+    Search,
 }
 
-const AREAS: [(Area, &str, &str); 4] = [
-    (Area::Sessions, "/", "Sessions"),
+const AREAS: [(Area, &str, &str); 6] = [
+    (Area::Overview, "/", "Overview"),
+    (Area::Sessions, "/sessions", "Sessions"),
     (Area::Traces, "/traces", "Traces"),
     (Area::Issues, "/issues", "Issues"),
+    (Area::Tools, "/tools", "Tools"),
     (Area::Logs, "/logs", "Logs"),
 ];
 
+/// The keys that the script understands, as the help shows them.
+const KEYS: [(&str, &str); 6] = [
+    ("/", "search"),
+    ("j k", "next and previous row"),
+    ("Enter", "open a row or follow it"),
+    ("g then o s t i u l", "go to overview, sessions, traces, issues, tools, logs"),
+    ("d", "light or dark"),
+    ("?", "this help"),
+];
+
 /// A whole page.
-pub(super) fn page(area: Area, title: &str, stats: &Stats, content: Markup) -> Markup {
+pub(super) fn page(area: Area, title: &str, tally: &Tally, content: Markup) -> Markup {
     shell(
         Some(area),
         title,
         html! {
             main #main { (content) }
-            (footer(stats))
+            (footer(tally))
         },
     )
 }
@@ -47,7 +62,7 @@ pub(super) fn failure(status: StatusCode, detail: &str) -> Markup {
                     p.code { (status.as_u16()) }
                     h1 { (title) }
                     p { (visible(detail, 500)) }
-                    p { a.button href="/" { "Back to the sessions" } }
+                    p { a.button href="/" { "Back to the overview" } }
                 }
             }
         },
@@ -65,7 +80,10 @@ fn shell(area: Option<Area>, title: &str, body: Markup) -> Markup {
                 title { (visible(title, 120)) " · Watchpost" }
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
+                script src="/assets/theme.js" {}
+                script src="/assets/raw.js" defer {}
                 script src="/assets/live.js" defer {}
+                script src="/assets/keys.js" defer {}
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
@@ -76,37 +94,42 @@ fn shell(area: Option<Area>, title: &str, body: Markup) -> Markup {
                             a href=(href) aria-current=[(area == Some(entry)).then_some("page")] { (name) }
                         }
                     }
+                    form.find action="/search" method="get" role="search" {
+                        input #find type="search" name="query" placeholder="Search everything" aria-label="Search everything"
+                            autocomplete="off" spellcheck="false" maxlength="400" aria-keyshortcuts="/";
+                    }
                     span #live.live role="status" hidden { "connecting" }
+                    button #theme type="button" hidden title="Light or dark (d)" aria-label="Light or dark" { "◐" }
                 }
                 (body)
+                dialog #help aria-label="Keys" {
+                    h2 { "Keys" }
+                    dl { @for (keys, what) in KEYS { div { dt { kbd { (keys) } } dd { (what) } } } }
+                    form method="dialog" { button.button { "Close" } }
+                }
             }
         }
     }
 }
 
-fn footer(stats: &Stats) -> Markup {
-    let received: u64 = stats.items.iter().map(|item| item.received).sum();
-    let duplicates: u64 = stats.items.iter().map(|item| item.duplicates).sum();
-    let pruned: u64 = stats.items.iter().map(|item| item.pruned).sum();
-    let unreadable: u64 = stats.items.iter().map(|item| item.unreadable).sum();
-    let discarded: u64 = stats.discarded_by_senders.iter().map(|discard| discard.quantity).sum();
+fn footer(tally: &Tally) -> Markup {
     let notes = [
-        (duplicates, "received twice"),
-        (pruned, "pruned"),
-        (unreadable, "unreadable"),
-        (stats.rejected_envelopes, "envelopes refused"),
-        (stats.failed_writes, "not stored"),
-        (discarded, "discarded by senders"),
+        (tally.duplicates, "received twice"),
+        (tally.pruned, "pruned"),
+        (tally.unreadable, "unreadable"),
+        (tally.rejected_envelopes, "envelopes refused"),
+        (tally.failed_writes, "not stored"),
+        (tally.discarded, "discarded by senders"),
     ];
     html! {
         footer #footer data-live {
-            span { (count(received)) " items received" }
+            span { (count(tally.received)) " items received" }
             @for (number, what) in notes.into_iter().filter(|(number, _)| *number > 0) {
                 span { (count(number)) " " (what) }
             }
             span.end {
-                meter min="0" max=(stats.max_database_bytes) value=(stats.database_bytes) aria-label="Database size" {}
-                " " (bytes(stats.database_bytes)) " of " (bytes(stats.max_database_bytes))
+                meter min="0" max=(tally.max_database_bytes) value=(tally.database_bytes) aria-label="Database size" {}
+                " " (bytes(tally.database_bytes)) " of " (bytes(tally.max_database_bytes))
             }
             a href="/api/stats" { "JSON" }
         }

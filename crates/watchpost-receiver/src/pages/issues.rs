@@ -19,7 +19,7 @@ const MAX_TAGS: usize = 100;
 
 pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Answer {
     let page_of = asked?.page()?;
-    let (list, stats) = app.read(move |store| Ok((store.issues(page_of)?, store.stats()?))).await?;
+    let (list, tally) = app.read(move |store| Ok((store.issues(page_of)?, store.tally()?))).await?;
     let content = html! {
         h1 { "Issues" }
         @if list.issues.is_empty() {
@@ -34,7 +34,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Ans
         }
         (pager("/issues", "before=", list.next, "Older issues"))
     };
-    Ok(answer(page(Area::Issues, "Issues", &stats, content)))
+    Ok(answer(page(Area::Issues, "Issues", &tally, content)))
 }
 
 fn table(list: &IssueList) -> Markup {
@@ -78,9 +78,9 @@ pub(super) async fn show(State(app): State<App>, id: Named<i64>, asked: Asked<Pa
         let detail = store.issue(id, page_of)?;
         let latest = detail.as_ref().and_then(|detail| detail.events.first()).map(|event| event.item);
         let item = latest.map(|item| store.item(item)).transpose()?.flatten();
-        Ok((detail, item, store.stats()?))
+        Ok((detail, item, store.tally()?))
     });
-    let (detail, item, stats) = read.await?;
+    let (detail, item, tally) = read.await?;
     let detail = detail.ok_or(Failure::NotFound("There is no such issue, or no more: the oldest are pruned."))?;
     let payload: Value = item.and_then(|item| serde_json::from_slice(&item.payload).ok()).unwrap_or_default();
     let path = format!("/issues/{id}");
@@ -98,7 +98,7 @@ pub(super) async fn show(State(app): State<App>, id: Named<i64>, asked: Asked<Pa
         }
         (pager(&path, "before=", detail.next, "Older events"))
     };
-    Ok(answer(page(Area::Issues, &detail.issue.title, &stats, content)))
+    Ok(answer(page(Area::Issues, &detail.issue.title, &tally, content)))
 }
 
 fn summary(detail: &IssueDetail) -> Markup {
@@ -110,6 +110,12 @@ fn summary(detail: &IssueDetail) -> Markup {
             div { dt { "Events" } dd { (count(issue.count)) } }
             div { dt { "First seen" } dd { (moment(issue.first_seen, false)) } }
             div { dt { "Last seen" } dd { (moment(issue.last_seen, false)) } }
+            @if let Some(latest) = detail.events.first() {
+                @if let Some(trace) = latest.trace_id { div { dt { "Latest trace" } dd { (trace_link(trace)) } } }
+                @if let Some(session) = &latest.session {
+                    div { dt { "Latest session" } dd { a.id href={ "/sessions/" (encode(session)) } { (outside(session, 40)) } } }
+                }
+            }
         }
     }
 }

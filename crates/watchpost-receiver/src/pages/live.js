@@ -1,5 +1,4 @@
-// What the pages do beyond being read: times in the reader's own zone, JSON on demand, lists that grow as items arrive.
-// Everything from outside is set as text, never as markup.
+// Times in the reader's own zone, and lists that grow as items arrive.
 "use strict";
 (() => {
   const pad = (number, width = 2) => String(number).padStart(width, "0");
@@ -21,86 +20,11 @@
       const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
       if ("clock" in time.dataset) time.textContent = `${clock}.${pad(at.getMilliseconds(), 3)}`;
       else if ("stamp" in time.dataset) time.textContent = `${day.slice(5)} ${clock}.${pad(at.getMilliseconds(), 3)}`;
+      else if ("instant" in time.dataset) time.textContent = `${day.slice(5)} ${clock.slice(0, 5)}`;
       else if ("moment" in time.dataset) time.textContent = `${day} ${clock}`;
       else time.textContent = ago(Date.now() - at.getTime());
     }
   }
-
-  // JSON, opened on demand.
-
-  const LONGEST = 512 * 1024;
-  const COLORED = 128 * 1024;
-  const ACTIVE = /[\u007f-\u009f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-  const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
-
-  // Indents without parsing: a parsed number above 2^53 would show other digits than were sent.
-  function indented(json) {
-    let out = "", depth = 0;
-    const line = () => "\n" + "  ".repeat(depth);
-    for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g)) {
-      if (token === "{" || token === "[") { depth += 1; out += token + line(); }
-      else if (token === "}" || token === "]") { depth = Math.max(0, depth - 1); out += line() + token; }
-      else if (token === ",") out += token + line();
-      else if (token === ":") out += ": ";
-      else out += token;
-    }
-    return out.replace(/([{[])\s+([}\]])/g, "$1$2");
-  }
-
-  function colored(text) {
-    const fragment = document.createDocumentFragment();
-    let end = 0;
-    for (const match of text.matchAll(TOKEN)) {
-      fragment.append(text.slice(end, match.index));
-      const span = document.createElement("span");
-      const [token, string, colon] = match;
-      span.className = colon !== undefined ? "key" : string !== undefined ? "string" : "literal";
-      span.textContent = string ?? token;
-      fragment.append(span, colon ?? "");
-      end = match.index + token.length;
-    }
-    fragment.append(text.slice(end));
-    return fragment;
-  }
-
-  async function showRaw(section) {
-    const pre = section.querySelector("pre");
-    if (!pre || section.dataset.shown) return;
-    section.dataset.shown = "1";
-    pre.hidden = false;
-    pre.textContent = "…";
-    try {
-      const response = await fetch(`/api/items/${encodeURIComponent(section.dataset.item)}`);
-      if (!response.ok) throw new Error((await response.json()).detail);
-      const sent = await response.text();
-      const cut = sent.length > LONGEST;
-      const json = (response.headers.get("content-type") ?? "").includes("json");
-      const text = (json ? indented(sent.slice(0, LONGEST)) : sent.slice(0, LONGEST))
-        .replace(ACTIVE, (char) => "\\u" + pad(char.charCodeAt(0).toString(16), 4));
-      pre.replaceChildren(json && text.length <= COLORED ? colored(text) : text);
-      if (cut) pre.append(`\n… ${sent.length - LONGEST} more characters; open “raw” for all`);
-      addCopy(section, sent);
-    } catch (error) {
-      pre.textContent = `could not be loaded: ${error.message}`;
-      delete section.dataset.shown;
-    }
-  }
-
-  function addCopy(section, text) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "copy";
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "copied";
-      setTimeout(() => { button.textContent = "copy"; }, 1500);
-    });
-    section.querySelector("header").append(button);
-  }
-
-  document.addEventListener("toggle", (event) => {
-    if (event.target.open) event.target.querySelectorAll("section.raw").forEach(showRaw);
-  }, true);
 
   // A link to a row opens it.
   function openTarget() {

@@ -24,7 +24,7 @@ const LEVELS: [(&str, &str); 6] = [
 pub(super) async fn list(State(app): State<App>, asked: Asked<LogFilter>) -> Answer {
     let query = asked?.query()?;
     let asked = query.clone();
-    let (list, stats) = app.read(move |store| Ok((store.logs(&asked)?, store.stats()?))).await?;
+    let (list, tally) = app.read(move |store| Ok((store.logs(&asked)?, store.tally()?))).await?;
     let level = query.min_level.as_deref().unwrap_or("");
     let parameters = format!("query={}&level={}&before=", encode(&query.text), encode(level));
     let is_filtered = !query.text.is_empty() || !level.is_empty();
@@ -52,7 +52,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<LogFilter>) -> Ans
         }
         (pager("/logs", &parameters, list.next, "Older logs"))
     };
-    Ok(answer(page(Area::Logs, "Logs", &stats, content)))
+    Ok(answer(page(Area::Logs, "Logs", &tally, content)))
 }
 
 fn filter(query: &LogQuery, chosen: &str) -> Markup {

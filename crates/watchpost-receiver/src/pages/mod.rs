@@ -2,12 +2,20 @@
 //! lists grow as items arrive.
 
 mod assets;
+mod attribute;
+mod chart;
+mod conversation;
 mod frame;
 mod issues;
 mod logs;
+mod operation;
+mod overview;
 mod parts;
+mod search;
 mod sessions;
+mod span;
 mod stack;
+mod tools;
 mod traces;
 mod waterfall;
 
@@ -24,15 +32,23 @@ use crate::http::{App, Failure};
 /// The routes of the pages and of what they load.
 pub(crate) fn router() -> Router<App> {
     Router::new()
-        .route("/", get(sessions::list))
+        .route("/", get(overview::show))
+        .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", get(sessions::show))
         .route("/traces", get(traces::list))
         .route("/traces/{id}", get(traces::show))
+        .route("/traces/{id}/spans/{span}", get(span::show))
+        .route("/tools", get(tools::list))
+        .route("/search", get(search::list))
+        .route("/items/{id}", get(search::item))
         .route("/issues", get(issues::list))
         .route("/issues/{id}", get(issues::show))
         .route("/logs", get(logs::list))
         .route("/assets/style.css", get(assets::style))
-        .route("/assets/live.js", get(assets::script))
+        .route("/assets/theme.js", get(assets::theme))
+        .route("/assets/raw.js", get(assets::raw))
+        .route("/assets/live.js", get(assets::live))
+        .route("/assets/keys.js", get(assets::keys))
         .route("/favicon.ico", get(assets::icon))
         .route("/assets/icon.svg", get(assets::icon))
 }

@@ -56,6 +56,23 @@ pub(super) fn moment(at: Timestamp, relative: bool) -> Markup {
     html! { time datetime=(full) title=(full) data-moment[!relative] data-ago[relative] { (short) " UTC" } }
 }
 
+/// A moment under a chart; the script shows it in local time.
+pub(super) fn instant(at: Timestamp) -> Markup {
+    let full = at.to_rfc3339();
+    let short = full.get(5..16).unwrap_or(&full).replace('T', " ");
+    html! { time datetime=(full) data-instant { (short) } }
+}
+
+/// What an item is, as a badge.
+pub(super) fn kind_badge(kind: &str) -> Markup {
+    let (name, class) = match kind {
+        "event" => ("error", "bad"),
+        "transaction" | "span" => (kind, "info"),
+        other => (other, "plain"),
+    };
+    html! { span class={ "badge " (class) } { (visible(&name.replace('_', " "), 24)) } }
+}
+
 /// A duration in milliseconds, or a dash.
 pub(super) fn duration(millis: Option<f64>) -> Markup {
     match millis {
@@ -126,7 +143,9 @@ pub(super) fn raw_item(name: &str, item: i64) -> Markup {
         section.raw data-item=(item) {
             header {
                 h3 { (name) }
+                a href={ "/items/" (item) } { "link" }
                 a href={ "/api/items/" (item) } { "raw" }
+                a href={ "/api/items/" (item) "/envelope" } { "envelope" }
             }
             pre tabindex="0" aria-label={ (name) " as JSON" } hidden {}
         }
@@ -155,6 +174,37 @@ pub(super) fn count(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A number in three digits: `950`, `1.2k`, `34M`.
+pub(super) fn amount(number: f64) -> String {
+    const UNITS: [&str; 4] = ["k", "M", "G", "T"];
+    let (mut value, mut unit) = (number, "");
+    for next in UNITS {
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    let is_whole = value.fract() == 0.0 || value >= 99.95 || (unit.is_empty() && value >= 10.0);
+    if is_whole { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") }
+}
+
+/// A share as per cent.
+pub(super) fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    if value == 0.0 || value >= 9.95 { format!("{value:.0} %") } else { format!("{value:.1} %") }
+}
+
+/// US dollars; small ones with more digits, nothing as a dash.
+pub(super) fn money(dollars: f64) -> String {
+    match dollars {
+        0.0 => "–".to_owned(),
+        ..0.000_1 => "< $0.0001".to_owned(),
+        ..0.1 => format!("${dollars:.4}"),
+        ..1000.0 => format!("${dollars:.2}"),
+        _ => format!("${}", amount(dollars)),
+    }
 }
 
 /// A number of bytes as people read it.
@@ -192,12 +242,19 @@ pub(super) fn encode(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count, encode, outside, status};
+    use super::{amount, bytes, count, encode, money, outside, percent, status};
 
     #[test]
     fn numbers_read_well() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0, 1023, 1536, 268_435_456].map(bytes), ["0 bytes", "1023 bytes", "1.5 KiB", "256 MiB"]);
+    }
+
+    #[test]
+    fn amounts_shares_and_money_read_well() {
+        assert_eq!([0.0, 4.0, 12.5, 950.0, 1234.0, 34_000_000.0].map(amount), ["0", "4", "12", "950", "1.2k", "34M"]);
+        assert_eq!([0.0, 0.013, 0.5, 1.0].map(percent), ["0 %", "1.3 %", "50 %", "100 %"]);
+        assert_eq!([0.0, 0.000_01, 0.0123, 3.5, 12_000.0].map(money), ["–", "< $0.0001", "$0.0123", "$3.50", "$12k"]);
     }
 
     #[test]

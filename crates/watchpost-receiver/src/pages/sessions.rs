@@ -1,4 +1,5 @@
-//! The first page: MCP sessions with totals. And a session's page: its events in time order, each with what Sentry received.
+//! The MCP sessions. And a session's page, its replay: each message in time order, who sent it, what it was for, when and how
+//! long on the session's time line, what went wrong, and what Sentry received for it.
 
 use std::net::SocketAddr;
 
@@ -7,43 +8,31 @@ use maud::{Markup, html};
 
 use super::frame::{Area, page};
 use super::parts::{
-    MESSAGE_CHARS, NAME_CHARS, clock, count, duration, encode, errors, moment, or_dash, outside, outside_lines, pager,
-    raw_item, span_code, status, tile, trace_link,
+    MESSAGE_CHARS, NAME_CHARS, bytes, clock, count, duration, encode, errors, moment, or_dash, outside, outside_lines,
+    pager, raw_item, span_code, status, trace_link,
 };
 use super::{Answer, html as answer};
 use crate::http::api::{Asked, Named, PageQuery, named};
 use crate::http::{App, Failure};
-use crate::store::{Party, Session, SessionDetail, SessionEvent, SessionList, Stats};
+use crate::store::{Party, Session, SessionDetail, SessionEvent, SessionList, Tally};
+use crate::tail::format_duration;
 
 /// Traces linked from a session's page.
 const LINKED_TRACES: usize = 5;
 
 pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Answer {
     let page_of = asked?.page()?;
-    let (list, stats) = app.read(move |store| Ok((store.sessions(page_of)?, store.stats()?))).await?;
+    let (list, tally) = app.read(move |store| Ok((store.sessions(page_of)?, store.tally()?))).await?;
     let content = html! {
-        h1.hidden { "MCP sessions" }
-        (totals(&stats))
-        @if list.sessions.is_empty() && stats.sessions == 0 {
-            div #list data-live { (empty(app.address(), &stats)) }
+        h1 { "MCP sessions" }
+        @if list.sessions.is_empty() {
+            div #list data-live { (empty(app.address(), &tally)) }
         } @else {
             (table(&list))
         }
-        (pager("/", "before=", list.next, "Older sessions"))
+        (pager("/sessions", "before=", list.next, "Older sessions"))
     };
-    Ok(answer(page(Area::Sessions, "Sessions", &stats, content)))
-}
-
-fn totals(stats: &Stats) -> Markup {
-    html! {
-        dl #totals.tiles data-live {
-            (tile("Sessions", &html! { (count(stats.sessions)) }, false))
-            (tile("MCP events", &html! { (count(stats.events)) }, false))
-            (tile("Failed", &html! { (count(stats.failed_events)) }, stats.failed_events > 0))
-            (tile("Issues", &html! { a href="/issues" { (count(stats.issues)) } }, stats.issues > 0))
-            (tile("Traces", &html! { a href="/traces" { (count(stats.traces)) } }, false))
-        }
-    }
+    Ok(answer(page(Area::Sessions, "Sessions", &tally, content)))
 }
 
 fn table(list: &SessionList) -> Markup {
@@ -111,12 +100,11 @@ fn actor(session: &Session) -> Markup {
     }
 }
 
-fn empty(address: SocketAddr, stats: &Stats) -> Markup {
-    let received: u64 = stats.items.iter().map(|item| item.received).sum();
+fn empty(address: SocketAddr, tally: &Tally) -> Markup {
     html! {
         div.empty {
             h2 { "Waiting for the first MCP session" }
-            @if received > 0 {
+            @if tally.received > 0 {
                 p {
                     "Other things have arrived: see " a href="/traces" { "traces" } ", " a href="/issues" { "issues" }
                     " and " a href="/logs" { "logs" } "."
@@ -134,20 +122,20 @@ fn empty(address: SocketAddr, stats: &Stats) -> Markup {
 
 pub(super) async fn show(State(app): State<App>, id: Named<String>, asked: Asked<PageQuery>) -> Answer {
     let (id, page_of) = (named(id)?, asked?.page()?);
-    let (detail, stats) = app.read(move |store| Ok((store.session(&id, page_of)?, store.stats()?))).await?;
+    let (detail, tally) = app.read(move |store| Ok((store.session(&id, page_of)?, store.tally()?))).await?;
     let detail = detail.ok_or(Failure::NotFound("There is no such session, or no more: the oldest are pruned."))?;
     let session = &detail.session;
     let name = |party: &Party| party.name.clone().unwrap_or_else(|| "unknown".to_owned());
     let title = format!("{} → {}", name(&session.client), name(&session.server));
     let path = format!("/sessions/{}", encode(&session.id));
     let content = html! {
-        nav.crumbs aria-label="Where you are" { a href="/" { "Sessions" } }
+        nav.crumbs aria-label="Where you are" { a href="/sessions" { "Sessions" } }
         h1 { (parties(session)) }
         (summary(&detail))
         (events(&detail))
         (pager(&path, "after=", detail.next, "Later events"))
     };
-    Ok(answer(page(Area::Sessions, &title, &stats, content)))
+    Ok(answer(page(Area::Sessions, &title, &tally, content)))
 }
 
 fn summary(detail: &SessionDetail) -> Markup {
@@ -161,6 +149,7 @@ fn summary(detail: &SessionDetail) -> Markup {
             div { dt { "Lasted" } dd { (duration(Some(lasted))) } }
             div { dt { "Events" } dd { (count(session.events)) ", " (count(session.calls)) " tool calls" } }
             div { dt { "Failed" } dd { (errors(session.errors)) } }
+            div { dt { "To a colleague" } dd { a href={ "/api/sessions/" (encode(&session.id)) "/export" } download { "Export as a file" } } }
             div {
                 dt { "Trace" }
                 dd {
@@ -172,42 +161,75 @@ fn summary(detail: &SessionDetail) -> Markup {
     }
 }
 
+/// The time line of a page of events, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    begin: i64,
+    length: f64,
+}
+
+impl Line {
+    fn of(events: &[SessionEvent]) -> Self {
+        let begin = events.iter().map(began).min().unwrap_or(0);
+        let end = events.iter().map(|event| event.timestamp.nanos()).max().unwrap_or(begin);
+        Self { begin, length: end.saturating_sub(begin).max(1) as f64 }
+    }
+}
+
+/// When a message was sent: its event is dated when it was answered.
+fn began(event: &SessionEvent) -> i64 {
+    let nanos = event.duration_ms.unwrap_or(0.0) * 1e6;
+    event.timestamp.nanos().saturating_sub(nanos as i64)
+}
+
 fn events(detail: &SessionDetail) -> Markup {
-    let longest = detail.events.iter().filter_map(|event| event.duration_ms).fold(0.0, f64::max);
+    let line = Line::of(&detail.events);
     html! {
-        section.card aria-label="Events" {
+        section.card aria-label="Messages" {
             div.event.columns aria-hidden="true" {
-                span { "Time" } span { "Method" } span { "Resource" } span.number { "Duration" } span {} span { "Status" }
+                span { "After" } span { "Message" } span { "For" } span.number { "Duration" } span { "Time line" } span { "Status" }
             }
             ol #list.events data-live="rows" {
-                @for event in &detail.events { (event_row(event, longest)) }
+                @for event in &detail.events { (event_row(event, line, detail)) }
             }
         }
     }
 }
 
-fn event_row(event: &SessionEvent, longest: f64) -> Markup {
+fn event_row(event: &SessionEvent, line: Line, detail: &SessionDetail) -> Markup {
     let items =
         [("Log", event.items.log), ("Transaction", event.items.transaction), ("Error event", event.items.error)];
+    let after = began(event).saturating_sub(line.begin) as f64 / 1e6;
+    let is_from_server = event.direction.as_deref() == Some("server_to_client");
     html! {
         li id={ "event-" (event.id) } {
             details {
                 summary.event {
-                    span.time { (clock(event.timestamp)) }
-                    span.method { code { (outside(&event.method, NAME_CHARS)) } }
-                    span.resource { @if let Some(resource) = &event.resource { (outside(resource, NAME_CHARS)) } }
+                    span.time title=(event.timestamp.to_rfc3339()) { "+" (format_duration(after)) }
+                    span.what {
+                        span.arrow.back[is_from_server] aria-label=(if is_from_server { "from the server" } else { "from the client" }) { (if is_from_server { "←" } else { "→" }) }
+                        code { (outside(&event.method, NAME_CHARS)) }
+                        @if let Some(resource) = &event.resource { " " strong { (outside(resource, NAME_CHARS)) } }
+                    }
+                    span.who { (or_dash(event.actor.as_deref())) }
                     span.number { (duration(event.duration_ms)) }
-                    span.bar { (bar(event.duration_ms, longest, event.is_error)) }
+                    span.bar { (bar(event, line)) }
                     span.state { (status(event.status.as_deref(), event.is_error)) }
+                    @if let Some(intent) = &event.user_intent { span.intent { "“" (outside(intent, 200)) "”" } }
                     @if let Some(error) = &event.error { span.message { (outside(error, MESSAGE_CHARS)) } }
                 }
                 div.inside {
                     dl.facts {
+                        div { dt { "From" } dd { (if is_from_server { side(&detail.session.server, "server") } else { side(&detail.session.client, "client") }) } }
+                        div { dt { "To" } dd { (if is_from_server { side(&detail.session.client, "client") } else { side(&detail.session.server, "server") }) } }
+                        div { dt { "Answered" } dd { (clock(event.timestamp)) } }
+                        @if let Some(size) = event.request_bytes { div { dt { "Request" } dd { (bytes(size)) } } }
+                        @if let Some(size) = event.response_bytes { div { dt { "Response" } dd { (bytes(size)) } } }
+                        @if let Some(trace) = event.trace_id { div { dt { "Trace" } dd { (trace_link(trace)) } } }
+                        @if let Some(span) = event.span_id { div { dt { "Span" } dd { (span_code(span)) } } }
                         @if let Some(intent) = &event.user_intent {
                             div.wide { dt { "User intent" } dd.lines { (outside_lines(intent, 2000)) } }
                         }
-                        @if let Some(trace) = event.trace_id { div { dt { "Trace" } dd { (trace_link(trace)) } } }
-                        @if let Some(span) = event.span_id { div { dt { "Span" } dd { (span_code(span)) } } }
                     }
                     h2 { "What Sentry received" }
                     @for (name, item) in items {
@@ -219,15 +241,17 @@ fn event_row(event: &SessionEvent, longest: f64) -> Markup {
     }
 }
 
-/// A duration beside the longest of its page, as a bar.
-fn bar(millis: Option<f64>, longest: f64, is_error: bool) -> Markup {
-    let share = match millis {
-        Some(millis) if longest > 0.0 => (millis / longest * 100.0).clamp(0.5, 100.0),
-        _ => 0.0,
-    };
+fn side(party: &Party, otherwise: &str) -> Markup {
+    html! { (outside(party.name.as_deref().unwrap_or(otherwise), NAME_CHARS)) }
+}
+
+/// A message's place on the time line.
+fn bar(event: &SessionEvent, line: Line) -> Markup {
+    let width = (event.duration_ms.unwrap_or(0.0) * 1e6 / line.length * 100.0).clamp(0.8, 100.0);
+    let left = (began(event).saturating_sub(line.begin) as f64 / line.length * 100.0).clamp(0.0, 100.0 - width);
     html! {
         svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
-            rect.bad[is_error] width=(format!("{share:.1}")) height="4" rx="1" {}
+            rect.bad[event.is_error] x=(format!("{left:.2}")) width=(format!("{width:.2}")) height="4" rx="0.4" {}
         }
     }
 }

@@ -4,9 +4,10 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::frame::{Area, page};
+use super::operation::icon;
 use super::parts::{
-    MESSAGE_CHARS, NAME_CHARS, clock, count, duration, encode, errors, level, moment, or_dash, outside, pager,
-    raw_item, stamp, trace_link,
+    MESSAGE_CHARS, NAME_CHARS, amount, clock, count, duration, encode, errors, level, moment, money, or_dash, outside,
+    pager, raw_item, stamp, trace_link,
 };
 use super::waterfall::waterfall;
 use super::{Answer, html as answer};
@@ -16,7 +17,7 @@ use crate::store::{LogEntry, Trace, TraceDetail, TraceList};
 
 pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Answer {
     let page_of = asked?.page()?;
-    let (list, stats) = app.read(move |store| Ok((store.traces(page_of)?, store.stats()?))).await?;
+    let (list, tally) = app.read(move |store| Ok((store.traces(page_of)?, store.tally()?))).await?;
     let content = html! {
         h1 { "Traces" }
         @if list.traces.is_empty() {
@@ -32,7 +33,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Ans
         }
         (pager("/traces", "before=", list.next, "Older traces"))
     };
-    Ok(answer(page(Area::Traces, "Traces", &stats, content)))
+    Ok(answer(page(Area::Traces, "Traces", &tally, content)))
 }
 
 fn table(list: &TraceList) -> Markup {
@@ -45,7 +46,9 @@ fn table(list: &TraceList) -> Markup {
                         th scope="col" { "First root span" }
                         th scope="col" { "Operation" }
                         th.number scope="col" { "Spans" }
-                        th.number scope="col" { "Logs" }
+                        th.number scope="col" { "Model calls" }
+                        th.number scope="col" { "Tokens" }
+                        th.number scope="col" { "Est. cost" }
                         th.number scope="col" { "Errors" }
                         th.number scope="col" { "Duration" }
                         th scope="col" { "Last seen" }
@@ -67,9 +70,11 @@ fn row(trace: &Trace) -> Markup {
                 a.row href={ "/traces/" (id) } { strong { (outside(trace.name.as_deref().unwrap_or("(no root span)"), NAME_CHARS)) } }
                 div.dim.id { (id) }
             }
-            td { code { (or_dash(trace.op.as_deref())) } }
+            td.op { (icon(trace.op.as_deref())) " " code { (or_dash(trace.op.as_deref())) } }
             td.number { (count(trace.spans)) }
-            td.number { (count(trace.logs)) }
+            td.number { @if trace.model_calls > 0 { (count(trace.model_calls)) } @else { span.dim { "–" } } }
+            td.number { @if trace.tokens > 0 { (amount(trace.tokens as f64)) } @else { span.dim { "–" } } }
+            td.number { (money(trace.cost)) }
             td.number { (errors(trace.errors)) }
             td.number { (duration(Some(trace.duration_ms))) }
             td { (moment(trace.last_seen, true)) }
@@ -79,7 +84,7 @@ fn row(trace: &Trace) -> Markup {
 
 pub(super) async fn show(State(app): State<App>, id: Named<String>) -> Answer {
     let id = named_trace(id)?;
-    let (detail, stats) = app.read(move |store| Ok((store.trace(id)?, store.stats()?))).await?;
+    let (detail, tally) = app.read(move |store| Ok((store.trace(id)?, store.tally()?))).await?;
     let detail = detail.ok_or(Failure::NotFound("There is no such trace, or no more: the oldest are pruned."))?;
     let name = detail.trace.name.clone().unwrap_or_else(|| "Trace".to_owned());
     let content = html! {
@@ -90,7 +95,7 @@ pub(super) async fn show(State(app): State<App>, id: Named<String>) -> Answer {
         (failures(&detail))
         (logs(&detail))
     };
-    Ok(answer(page(Area::Traces, &name, &stats, content)))
+    Ok(answer(page(Area::Traces, &name, &tally, content)))
 }
 
 fn summary(trace: &Trace) -> Markup {
@@ -103,7 +108,10 @@ fn summary(trace: &Trace) -> Markup {
             div { dt { "Began" } dd { (moment(trace.first_seen, false)) } }
             div { dt { "Duration" } dd { (duration(Some(trace.duration_ms))) } }
             div { dt { "Spans" } dd { (count(trace.spans)) } }
+            @if trace.tokens > 0 { div { dt { "Tokens" } dd { (count(trace.tokens)) } } }
+            @if trace.cost > 0.0 { div { dt { "Est. cost" } dd { (money(trace.cost)) } } }
             div { dt { "Errors" } dd { (errors(trace.errors)) } }
+            div { dt { "To a colleague" } dd { a href={ "/api/traces/" (trace.trace_id) "/export" } download { "Export as a file" } } }
         }
     }
 }

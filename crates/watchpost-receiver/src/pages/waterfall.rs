@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use maud::{Markup, html};
 use watchpost_sentry::wire::SpanId;
 
-use super::parts::{NAME_CHARS, duration, or_dash, outside, raw_item, status};
+use super::operation::{self, icon};
+use super::parts::{NAME_CHARS, count, duration, or_dash, outside, status};
 use crate::store::{SpanEntry, TraceDetail};
+use crate::tail::format_duration;
 
 /// Steps of indentation; deeper spans stay at the last.
 const MAX_INDENT: usize = 12;
@@ -15,51 +17,54 @@ pub(super) fn waterfall(detail: &TraceDetail) -> Markup {
     let spans = &detail.spans;
     let end = spans.iter().map(|span| span.offset_ms + span.duration_ms).fold(0.0, f64::max);
     let begin = spans.iter().map(|span| span.offset_ms).fold(f64::INFINITY, f64::min);
+    let trace = detail.trace.trace_id.to_string();
     html! {
         section.card aria-label="Spans" {
             div.span.columns aria-hidden="true" {
-                span { "Span" } span { "Operation" } span { "Status" } span.number { "Duration" } span { "Timeline" }
+                span { "Span" } span { "Operation" } span.number { "Duration" }
+                span.ruler { @for part in 0..4 { span { (format_duration((end - begin).max(0.0) * f64::from(part) / 4.0)) } } }
             }
             ol #spans.events data-live="rows" {
-                @for (span, depth) in in_tree_order(spans) { (row(span, depth, begin, end)) }
+                @for (span, depth) in in_tree_order(spans) { (row(span, depth, begin, end, &trace)) }
+            }
+            @if detail.trace.spans > spans.len() as u64 {
+                p.none { "The first " (count(spans.len() as u64)) " of " (count(detail.trace.spans)) " spans." }
             }
         }
     }
 }
 
-fn row(span: &SpanEntry, depth: usize, begin: f64, end: f64) -> Markup {
+fn row(span: &SpanEntry, depth: usize, begin: f64, end: f64, trace: &str) -> Markup {
     let class = format!("name depth-{}", depth.min(MAX_INDENT));
+    let kind = operation::kind(span.op.as_deref());
+    // The panel is fetched when it is opened: a trace has thousands.
     html! {
         li id={ "span-" (span.item) "-" (span.position) } {
-            details {
+            details data-panel={ "/traces/" (trace) "/spans/" (span.item) "-" (span.position) } {
                 summary.span {
-                    span class=(class) { (outside(if span.name.is_empty() { "(no name)" } else { &span.name }, NAME_CHARS)) }
-                    span.op { code { (or_dash(span.op.as_deref())) } }
-                    span.state { (status(span.status.as_deref(), span.is_error)) }
-                    span.number { (duration(Some(span.duration_ms))) }
-                    span.bar { (bar(span, begin, end)) }
-                }
-                div.inside {
-                    dl.facts {
-                        @if let Some(id) = span.span_id { div { dt { "Span" } dd.id { (id) } } }
-                        @if let Some(parent) = span.parent_span_id { div { dt { "Parent" } dd.id { (parent) } } }
-                        div { dt { "Starts after" } dd { (duration(Some(span.offset_ms - begin))) } }
+                    span class=(class) {
+                        (icon(span.op.as_deref()))
+                        (outside(if span.name.is_empty() { "(no name)" } else { &span.name }, NAME_CHARS))
+                        @if span.is_error { " " (status(span.status.as_deref(), true)) }
                     }
-                    (raw_item(if span.position > 0 { "The transaction it came in" } else { "What Sentry received" }, span.item))
+                    span.op { code { (or_dash(span.op.as_deref())) } }
+                    span.number { (duration(Some(span.duration_ms))) }
+                    span.bar { (bar(span, begin, end, kind.class())) }
                 }
+                div.inside { p { a href={ "/traces/" (trace) "/spans/" (span.item) "-" (span.position) } { "Open this span" } } }
             }
         }
     }
 }
 
-fn bar(span: &SpanEntry, begin: f64, end: f64) -> Markup {
+fn bar(span: &SpanEntry, begin: f64, end: f64, class: &str) -> Markup {
     let scale = if end > begin { 100.0 / (end - begin) } else { 0.0 };
     // Half a percent at least, so that a short span can be seen.
     let width = (span.duration_ms * scale).clamp(0.5, 100.0);
     let left = ((span.offset_ms - begin) * scale).clamp(0.0, 100.0 - width);
     html! {
         svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
-            rect.bad[span.is_error] x=(format!("{left:.2}")) width=(format!("{width:.2}")) height="4" rx="0.6" {}
+            rect class=(if span.is_error { "bad" } else { class }) x=(format!("{left:.2}")) width=(format!("{width:.2}")) height="4" rx="0.6" {}
         }
     }
 }
@@ -122,6 +127,7 @@ mod tests {
             duration_ms: 0.0,
             status: None,
             is_error: false,
+            cost: None,
         }
     }
 

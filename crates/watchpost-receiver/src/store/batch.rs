@@ -128,8 +128,8 @@ impl<'c> Batch<'c> {
             return Ok(());
         }
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO spans (item, position, trace_id, span_id, parent_id, kind, op, name, started, ended, status, is_error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO spans (item, position, trace_id, span_id, parent_id, kind, op, name, started, ended, status, is_error, cost)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
         for (position, span) in (0_i64..).zip(&record.spans) {
             statement.execute(params![
@@ -145,6 +145,7 @@ impl<'c> Batch<'c> {
                 span.ended.nanos(),
                 span.status,
                 span.is_error,
+                span.call.as_ref().map(|call| call.usage.cost).filter(|cost| *cost > 0.0),
             ])?;
             self.traces.add_span(item, span);
             if let Some(call) = &span.call {

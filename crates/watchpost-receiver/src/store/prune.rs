@@ -14,6 +14,9 @@ const MAX_STEPS: usize = 50;
 /// The share of items a step deletes: small, so that the write-ahead log stays small.
 const STEP_SHARE: i64 = 25;
 
+/// The share of the cap that may be free pages: the index of the search frees some as it merges its parts.
+const FREE_SHARE: u64 = 10;
+
 /// Items that a step by age deletes.
 const AGED_STEP: i64 = 20_000;
 
@@ -24,6 +27,9 @@ pub(super) fn prune(connection: &mut Connection, max_bytes: u64, oldest: Option<
         None => 0,
     };
     if used_bytes(connection)? <= max_bytes {
+        if free_bytes(connection)? > max_bytes / FREE_SHARE {
+            connection.execute_batch("PRAGMA incremental_vacuum")?;
+        }
         return Ok(pruned);
     }
     let aim = max_bytes / 100 * KEEP_PERCENT;
@@ -79,6 +85,12 @@ fn range(connection: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
     let (first, last) =
         connection.query_row("SELECT (SELECT min(id) FROM items), (SELECT max(id) FROM items)", [], range)?;
     Ok(first.zip(last))
+}
+
+/// The bytes of the pages that are kept and not in use.
+fn free_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(u64::try_from(pragma("freelist_count")? * pragma("page_size")?).unwrap_or(0))
 }
 
 fn delete_until(connection: &mut Connection, cut: i64) -> rusqlite::Result<u64> {

@@ -57,6 +57,9 @@ ALTER TABLE mcp_events ADD COLUMN response_bytes INTEGER;
 ALTER TABLE mcp_events ADD COLUMN actor          TEXT;
 ALTER TABLE mcp_events ADD COLUMN direction      TEXT;
 
+-- US dollars of a model's call.
+ALTER TABLE spans ADD COLUMN cost REAL;
+
 ALTER TABLE traces ADD COLUMN model_calls INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE traces ADD COLUMN tokens      INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE traces ADD COLUMN cost        REAL    NOT NULL DEFAULT 0;

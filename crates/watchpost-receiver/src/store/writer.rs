@@ -76,7 +76,9 @@ impl Writer {
             self.write(batch);
         }
         // Best effort: the log is written back at the next start otherwise.
-        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        let _ = self
+            .connection
+            .execute_batch("PRAGMA optimize; PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
     /// The next arrival; while there is none, the search's index is brought up to date.
@@ -107,6 +109,10 @@ impl Writer {
             Ok(at) => {
                 self.behind = at.last - at.until;
                 self.progress.index(at.until);
+                if self.behind == 0 {
+                    // The words take room too.
+                    self.prune();
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the search's index could not be written; what arrived since cannot be searched");

@@ -107,6 +107,7 @@ impl Store {
 pub(super) fn read_tool(row: &Row<'_>) -> rusqlite::Result<Tool> {
     let latencies = Histogram::decode(row.get_ref("latencies")?.as_blob()?);
     let sized: u64 = row.get("sized")?;
+    let longest: f64 = row.get("longest_ms")?;
     let average = |column| -> rusqlite::Result<Option<u64>> {
         let sum: u64 = row.get(column)?;
         Ok(sum.checked_div(sized))
@@ -117,9 +118,9 @@ pub(super) fn read_tool(row: &Row<'_>) -> rusqlite::Result<Tool> {
         name: row.get("name")?,
         calls: row.get("calls")?,
         errors: row.get("errors")?,
-        p50_ms: latencies.quantile(0.5),
-        p95_ms: latencies.quantile(0.95),
-        longest_ms: row.get("longest_ms")?,
+        p50_ms: latencies.quantile(0.5).map(|millis| millis.min(longest)),
+        p95_ms: latencies.quantile(0.95).map(|millis| millis.min(longest)),
+        longest_ms: longest,
         distribution: latencies.shape(COLUMNS),
         request_bytes: average("request_bytes")?,
         response_bytes: average("response_bytes")?,

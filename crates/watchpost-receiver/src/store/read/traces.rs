@@ -103,6 +103,8 @@ pub struct SpanEntry {
     pub status: Option<String>,
     /// Whether it failed.
     pub is_error: bool,
+    /// What a model's call cost in US dollars: as sent, else by list price.
+    pub cost: Option<f64>,
 }
 
 const TRACE: &str = "SELECT traces.*, (SELECT key FROM sessions WHERE id = traces.session) AS session_key FROM traces";
@@ -156,6 +158,21 @@ impl Store {
             Ok(Some(TraceDetail { trace, spans, logs, errors }))
         })
     }
+
+    /// The span at a place of an item and the trace it is in, its offset from its own start; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn span(&self, item: i64, position: i64) -> Result<Option<(TraceId, SpanEntry)>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM spans WHERE item = ?1 AND position = ?2")?
+                .query_row([item, position], |row| {
+                    Ok((TraceId(row.get("trace_id")?), read_span(row, timestamp(row, "started")?)?))
+                })
+                .optional()
+        })
+    }
 }
 
 fn read_trace(row: &Row<'_>) -> rusqlite::Result<Trace> {
@@ -192,5 +209,6 @@ fn read_span(row: &Row<'_>, trace_start: Timestamp) -> rusqlite::Result<SpanEntr
         duration_ms: millis_between(started, timestamp(row, "ended")?),
         status: row.get("status")?,
         is_error: row.get("is_error")?,
+        cost: row.get("cost")?,
     })
 }
