@@ -152,7 +152,7 @@ impl State {
                 return;
             }
             Verdict::TooLarge => {
-                let (item, bytes) = (parcel.describe(), parcel.load.bytes);
+                let (item, bytes) = (parcel.describe(), parcel.load.all_bytes());
                 let halves = parcel.halve();
                 self.notify(Notice::TooLarge { item, bytes, halved: halves.is_some() }, now, effects);
                 match halves {

@@ -27,7 +27,7 @@ use crate::wire::{Category, DiscardReason, DynamicSamplingContext, ErrorEvent, L
 /// # Dropping
 /// Dropping the last clone without [`shutdown`](Self::shutdown) sends what is held, for at most
 /// [`drop_timeout`](DeliveryConfig::with_drop_timeout) (2 s by default, and only as long as it takes), and ends the
-/// thread. What is left then is lost; call `shutdown` to learn of it.
+/// thread. What is left then is lost, unless there is a spool; call `shutdown` to learn of it.
 ///
 /// # Threads and processes
 /// The thread `watchpost-delivery` starts with the first item. It does not survive `fork`: fork before the first item.
@@ -208,8 +208,9 @@ impl Delivery {
 
     /// Ends the intake, sends what is held, and ends the thread, all within `timeout`, whatever the server does.
     ///
-    /// What could not be sent in time is `held` in the answer, which is then not `complete`. With a spool it stays there for the
-    /// next process, without one it is lost. Items handed over later are counted as dropped.
+    /// What could not be sent in time is `held` in the answer if the spool keeps it for the next process; else it is lost, and
+    /// [dropped](super::DropReason::Shutdown). Either way the answer is not `complete`. Items handed over later are counted as
+    /// dropped.
     pub fn shutdown(&self, timeout: Duration) -> Outcome {
         self.owner.shutdown(timeout)
     }
@@ -223,6 +224,7 @@ impl Delivery {
         shared.stop();
         shared.wait_until_async(end, |guarded, _| guarded.thread == Thread::Stopped).await;
         shared.stop_spooler();
+        shared.lock().state.end();
         self.outcome()
     }
 
@@ -264,7 +266,9 @@ impl Owner {
         shared.stop();
         shared.wait_until(end, |guarded, _| guarded.thread == Thread::Stopped);
         shared.stop_spooler();
-        shared.lock().state.outcome()
+        let mut guarded = shared.lock();
+        guarded.state.end();
+        guarded.state.outcome()
     }
 }
 

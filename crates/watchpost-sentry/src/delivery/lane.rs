@@ -55,18 +55,25 @@ pub(super) struct Load {
     pub(super) lane: Lane,
     /// Items: logs, spans, or 1.
     pub(super) items: u64,
-    /// The bytes of their JSON.
+    /// The bytes of their JSON, without what is beside a transaction.
     pub(super) bytes: u64,
     /// The spans inside a transaction, its root included; 0 in the other lanes.
     pub(super) spans: u64,
     /// The spans beside a transaction, in the same envelope; 0 in the other lanes.
     pub(super) streamed: u64,
+    /// The bytes of those.
+    pub(super) streamed_bytes: u64,
 }
 
 impl Load {
     /// A load without spans.
     pub(super) const fn new(lane: Lane, items: u64, bytes: u64) -> Self {
-        Self { lane, items, bytes, spans: 0, streamed: 0 }
+        Self { lane, items, bytes, spans: 0, streamed: 0, streamed_bytes: 0 }
+    }
+
+    /// The bytes of everything in it.
+    pub(super) const fn all_bytes(&self) -> u64 {
+        self.bytes + self.streamed_bytes
     }
 
     /// What Sentry's client reports count for this load: a transaction counts its spans, logs count their bytes.
@@ -88,5 +95,9 @@ impl Load {
             Lane::Error | Lane::Span => None,
         };
         std::iter::once((self.lane.category(), self.items)).chain(second)
+    }
+    /// The bytes that the tallies count beside that.
+    pub(super) fn tallied_bytes(&self) -> [(Category, u64); 2] {
+        [(self.lane.category(), self.bytes), (Category::Span, self.streamed_bytes)]
     }
 }

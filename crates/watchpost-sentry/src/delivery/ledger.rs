@@ -13,41 +13,128 @@ pub(super) struct Ledger {
     outcome: Outcome,
     unreported: Unreported,
     reports: bool,
+    ended: bool,
 }
 
 impl Ledger {
     /// With `reports` off nothing is kept for client reports.
     pub(super) fn new(reports: bool) -> Self {
-        Self { outcome: Outcome::default(), unreported: Unreported::default(), reports }
+        Self { outcome: Outcome::default(), unreported: Unreported::default(), reports, ended: false }
     }
 
     pub(super) fn accept(&mut self, load: &Load) {
+        if self.ended {
+            return;
+        }
         for (category, quantity) in load.tallied() {
             let tally = self.outcome.tally_mut(category);
             tally.accepted += quantity;
             tally.held += quantity;
         }
+        for (category, bytes) in load.tallied_bytes() {
+            let tally = self.outcome.tally_mut(category);
+            tally.accepted_bytes += bytes;
+            tally.held_bytes += bytes;
+        }
+    }
+
+    /// Accepts what a process that is gone has left in the spool.
+    pub(super) fn recover(&mut self, load: &Load) {
+        self.accept(load);
+        for (category, quantity) in load.tallied() {
+            self.outcome.tally_mut(category).recovered += quantity;
+        }
+        for (category, bytes) in load.tallied_bytes() {
+            self.outcome.tally_mut(category).recovered_bytes += bytes;
+        }
     }
 
     pub(super) fn send(&mut self, load: &Load) {
+        if self.ended {
+            return;
+        }
         for (category, quantity) in load.tallied() {
             let tally = self.outcome.tally_mut(category);
             tally.held -= quantity;
             tally.sent += quantity;
         }
+        for (category, bytes) in load.tallied_bytes() {
+            let tally = self.outcome.tally_mut(category);
+            tally.held_bytes -= bytes;
+            tally.sent_bytes += bytes;
+        }
     }
 
     pub(super) fn drop_held(&mut self, load: &Load, reason: DropReason) {
+        if self.ended {
+            return;
+        }
         for (category, quantity) in load.tallied() {
-            let tally = self.outcome.tally_mut(category);
-            tally.held -= quantity;
-            tally.count_dropped(reason, quantity);
+            self.outcome.tally_mut(category).held -= quantity;
+        }
+        for (category, bytes) in load.tallied_bytes() {
+            self.outcome.tally_mut(category).held_bytes -= bytes;
+        }
+        self.count_dropped(load, reason);
+    }
+
+    /// Counts a load that never came to be held.
+    pub(super) fn refuse(&mut self, load: &Load, reason: DropReason) {
+        for (category, quantity) in load.tallied() {
+            self.outcome.tally_mut(category).accepted += quantity;
+        }
+        for (category, bytes) in load.tallied_bytes() {
+            self.outcome.tally_mut(category).accepted_bytes += bytes;
+        }
+        self.count_dropped(load, reason);
+    }
+
+    fn count_dropped(&mut self, load: &Load, reason: DropReason) {
+        for (category, quantity) in load.tallied() {
+            self.outcome.tally_mut(category).count_dropped(reason, quantity);
+        }
+        for (category, bytes) in load.tallied_bytes() {
+            self.outcome.tally_mut(category).count_dropped_bytes(reason, bytes);
         }
         if self.reports {
             for (category, quantity) in load.categories() {
                 self.unreported.add(reason, category, quantity);
             }
         }
+    }
+
+    /// The end: what is held and not `kept` in the spool is lost. What a send that is still under way brings changes nothing.
+    pub(super) fn end(&mut self, kept: &[Load]) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        for (category, [items, bytes]) in self.unkept(kept) {
+            let tally = self.outcome.tally_mut(category);
+            tally.held -= items;
+            tally.held_bytes -= bytes;
+            tally.count_dropped(DropReason::Shutdown, items);
+            tally.count_dropped_bytes(DropReason::Shutdown, bytes);
+        }
+    }
+
+    /// What of each category is held but not `kept` in the spool: items and bytes.
+    pub(super) fn unkept(&self, kept: &[Load]) -> [(Category, [u64; 2]); CATEGORIES] {
+        let mut unkept = [(Category::Error, [0; 2]); CATEGORIES];
+        for (place, category) in unkept.iter_mut().zip(Category::ALL) {
+            let tally = self.outcome.tally(*category);
+            *place = (*category, [tally.held, tally.held_bytes]);
+        }
+        for load in kept {
+            for (category, quantity) in load.tallied() {
+                let items = &mut unkept[category as usize].1[0];
+                *items = items.saturating_sub(quantity);
+            }
+            for (category, quantity) in load.tallied_bytes() {
+                let bytes = &mut unkept[category as usize].1[1];
+                *bytes = bytes.saturating_sub(quantity);
+            }
+        }
+        unkept
     }
 
     /// Counts what never came to be held: refused after shutdown, or discarded by the caller.
@@ -186,6 +273,22 @@ mod tests {
         ledger.restore(&taken);
         let again = ledger.take_unreported();
         assert_eq!(again.iter().map(|items| items.quantity).collect::<Vec<_>>(), [7]);
+    }
+
+    #[test]
+    fn what_is_held_at_the_end_and_kept_nowhere_is_dropped_and_nothing_changes_that() {
+        let mut ledger = Ledger::new(true);
+        let (lost, kept) = (Load::new(Lane::Log, 3, 700), Load::new(Lane::Error, 2, 90));
+        let hybrid = Load { spans: 2, streamed: 3, streamed_bytes: 60, ..Load::new(Lane::Transaction, 1, 840) };
+        [lost, kept, hybrid].iter().for_each(|load| ledger.accept(load));
+        ledger.end(&[kept]);
+        ledger.send(&lost);
+        ledger.drop_held(&hybrid, DropReason::SendError);
+        ledger.accept(&kept);
+        let outcome = ledger.outcome();
+        assert_eq!((outcome.accepted(), outcome.held(), outcome.dropped_by(DropReason::Shutdown)), (9, 2, 7));
+        assert_eq!((outcome.accepted_bytes(), outcome.held_bytes(), outcome.dropped_bytes()), (1_690, 90, 1_600));
+        assert!(!ledger.has_unreported());
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! # What is lost when
-//! *Without a spool nothing is on disk*: what is held when the process dies is lost. With one ([`DeliveryConfig::with_spool`])
+//! *Without a spool nothing is on disk*: what is held when the process dies is lost; what is held at the end of a shutdown, too
+//! (`shutdown`). With one ([`DeliveryConfig::with_spool`])
 //! it is sent by the next process that uses the same folder. Everything else that is lost is counted, by [`DropReason`], and
 //! reported to Sentry in client reports:
 //!
@@ -30,8 +31,8 @@
 //! Each item is appended to a segment as it is accepted, and acknowledged when it was sent or dropped. What is killed in between
 //! sends it again: errors, transactions and spans have ids by which Sentry recognises them, logs do not. How much a kill can
 //! cost, [`SpoolMode`] says. A disk that fails (full, read-only, gone) is said once; from then on items are in memory only.
-//! Redaction stands before delivery, so secrets never reach the disk; the DSN's key does not either. Traces' sampling contexts do,
-//! with the public key that Sentry wants in them.
+//! Redaction stands before delivery, so secrets never reach the disk. The DSN's key does not either: sampling contexts are kept
+//! without it and given it again when they are read back. [`SpoolReport`] tells what is in a folder, whoever put it there.
 
 mod answer;
 mod batch;
@@ -63,5 +64,7 @@ pub use self::{
     error::DeliveryError,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},
-    spool::{SpoolConfig, SpoolMode, UnknownSpoolMode},
+    spool::{
+        QueueOwner, SpoolConfig, SpoolLimit, SpoolMode, SpoolQueue, SpoolReport, SpooledDestination, UnknownSpoolMode,
+    },
 };

@@ -3,20 +3,22 @@
 
 use std::fmt;
 
+use super::lane::Load;
 use crate::wire::{Category, DiscardReason};
 
 /// Categories whose tallies count whole items; [`Category::LogByte`] counts bytes of the same logs beside them.
-const ITEM_CATEGORIES: [Category; 4] = [Category::Error, Category::Transaction, Category::Span, Category::LogItem];
+pub(super) const ITEM_CATEGORIES: [Category; 4] =
+    [Category::Error, Category::Transaction, Category::Span, Category::LogItem];
 
-/// The figures since the delivery started.
+/// The figures since the delivery started, in items and in bytes of their JSON.
 ///
 /// [`sent`](Self::sent) means that Sentry answered with a 2xx status. Sentry may still discard an item later (an HTTP
 /// 200 proves only that it arrived).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// From `flush` and `shutdown`: everything accepted before the call was sent or dropped in time.
-    /// From `outcome`: nothing is held.
+    /// From `flush` and `shutdown`: everything accepted before the call was sent, or dropped for another reason than that the
+    /// time was over. From `outcome`: nothing is held.
     pub complete: bool,
     /// Of those accepted, the items that processes which are gone had left in the spool.
     pub recovered: u64,
@@ -25,7 +27,7 @@ pub struct Outcome {
     tallies: [Tally; CATEGORIES],
 }
 
-/// One category's figures.
+/// One category's figures. Bytes are those of the items' JSON; what the caller dropped itself has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -33,12 +35,23 @@ pub struct Tally {
     pub accepted: u64,
     /// Taken by Sentry with a 2xx answer.
     pub sent: u64,
-    /// Waiting in a buffer, on its way, or waiting for its next try.
+    /// Waiting in a buffer or in the spool, on its way, or waiting for its next try. After a shutdown: kept in the spool.
     pub held: u64,
+    /// Of those accepted, what processes that are gone had left in the spool.
+    pub recovered: u64,
+    /// The bytes of what was accepted.
+    pub accepted_bytes: u64,
+    /// The bytes of what was sent.
+    pub sent_bytes: u64,
+    /// The bytes of what is held.
+    pub held_bytes: u64,
+    /// The bytes of what was recovered.
+    pub recovered_bytes: u64,
     dropped: [u64; DropReason::ALL.len()],
+    dropped_bytes: [u64; DropReason::ALL.len()],
 }
 
-/// Why items were dropped: Sentry's discard reasons, and two that are never reported to Sentry.
+/// Why items were dropped: Sentry's discard reasons, and four that are never reported to Sentry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -68,13 +81,17 @@ pub enum DropReason {
     RateLimited,
     /// `after_shutdown`: handed over after `shutdown`.
     AfterShutdown,
+    /// `shutdown`: not sent when the time of the shutdown was over, and not in a spool.
+    Shutdown,
+    /// `killed`: in the memory only of a process that was killed. Only a [`SpoolReport`](super::SpoolReport) can tell of it.
+    Killed,
 }
 
 /// How many categories a tally is kept for.
 pub(super) const CATEGORIES: usize = Category::ALL.len();
 
 impl Outcome {
-    /// One category's figures. Those of [`Category::LogByte`] are in bytes of JSON. Those of [`Category::Span`] count
+    /// One category's figures. Those of [`Category::LogByte`] are in bytes of JSON, the same that the logs' own tally has as bytes. Those of [`Category::Span`] count
     /// spans that are items of their own, not the spans inside transactions.
     #[must_use]
     pub fn tally(&self, category: Category) -> &Tally {
@@ -111,8 +128,50 @@ impl Outcome {
         self.sum(|tally| tally.dropped_by(reason))
     }
 
+    /// The bytes of the items handed over.
+    #[must_use]
+    pub fn accepted_bytes(&self) -> u64 {
+        self.sum(|tally| tally.accepted_bytes)
+    }
+
+    /// The bytes of the items taken by Sentry.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sum(|tally| tally.sent_bytes)
+    }
+
+    /// The bytes of the items still waiting.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.sum(|tally| tally.held_bytes)
+    }
+
+    /// The bytes of the items dropped, for whatever reason.
+    #[must_use]
+    pub fn dropped_bytes(&self) -> u64 {
+        self.sum(Tally::dropped_bytes)
+    }
+
     fn sum(&self, figure: impl Fn(&Tally) -> u64) -> u64 {
         ITEM_CATEGORIES.iter().map(|category| figure(self.tally(*category))).sum()
+    }
+
+    /// Adds what waits.
+    pub(super) fn hold(&mut self, load: &Load) {
+        for (category, quantity) in load.tallied() {
+            self.tally_mut(category).held += quantity;
+        }
+        for (category, bytes) in load.tallied_bytes() {
+            self.tally_mut(category).held_bytes += bytes;
+        }
+    }
+
+    /// Adds another's figures.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.recovered += other.recovered;
+        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            tally.add(other);
+        }
     }
 
     pub(super) fn tally_mut(&mut self, category: Category) -> &mut Tally {
@@ -154,14 +213,51 @@ impl Tally {
         DropReason::ALL.into_iter().map(|reason| (reason, self.dropped_by(reason))).filter(|(_, count)| *count > 0)
     }
 
+    /// The bytes of what was dropped, for whatever reason.
+    #[must_use]
+    pub fn dropped_bytes(&self) -> u64 {
+        self.dropped_bytes.iter().sum()
+    }
+
+    /// The bytes of what was dropped for one reason.
+    #[must_use]
+    pub fn dropped_bytes_by(&self, reason: DropReason) -> u64 {
+        self.dropped_bytes[reason as usize]
+    }
+
+    fn add(&mut self, other: &Self) {
+        let figures = [
+            (&mut self.accepted, other.accepted),
+            (&mut self.sent, other.sent),
+            (&mut self.held, other.held),
+            (&mut self.recovered, other.recovered),
+            (&mut self.accepted_bytes, other.accepted_bytes),
+            (&mut self.sent_bytes, other.sent_bytes),
+            (&mut self.held_bytes, other.held_bytes),
+            (&mut self.recovered_bytes, other.recovered_bytes),
+        ];
+        let dropped = self.dropped.iter_mut().zip(other.dropped);
+        let dropped_bytes = self.dropped_bytes.iter_mut().zip(other.dropped_bytes);
+        // The figures may come from files, where anything can stand.
+        figures
+            .into_iter()
+            .chain(dropped)
+            .chain(dropped_bytes)
+            .for_each(|(sum, figure)| *sum = sum.saturating_add(figure));
+    }
+
     pub(super) fn count_dropped(&mut self, reason: DropReason, quantity: u64) {
         self.dropped[reason as usize] += quantity;
+    }
+
+    pub(super) fn count_dropped_bytes(&mut self, reason: DropReason, bytes: u64) {
+        self.dropped_bytes[reason as usize] += bytes;
     }
 }
 
 impl DropReason {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueOverflow,
         Self::CacheOverflow,
         Self::BufferOverflow,
@@ -175,6 +271,8 @@ impl DropReason {
         Self::Invalid,
         Self::RateLimited,
         Self::AfterShutdown,
+        Self::Shutdown,
+        Self::Killed,
     ];
 
     /// The name, as client reports spell it.
@@ -194,6 +292,8 @@ impl DropReason {
             Self::Invalid => "invalid",
             Self::RateLimited => "rate_limited",
             Self::AfterShutdown => "after_shutdown",
+            Self::Shutdown => "shutdown",
+            Self::Killed => "killed",
         }
     }
 
@@ -212,7 +312,7 @@ impl DropReason {
             Self::EventProcessor => DiscardReason::EventProcessor,
             Self::InternalSdkError => DiscardReason::InternalSdkError,
             Self::Invalid => DiscardReason::Invalid,
-            Self::RateLimited | Self::AfterShutdown => return None,
+            Self::RateLimited | Self::AfterShutdown | Self::Shutdown | Self::Killed => return None,
         })
     }
 }

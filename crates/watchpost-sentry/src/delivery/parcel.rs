@@ -59,8 +59,8 @@ impl Parcel {
     pub(super) fn transaction(transaction: EncodedTransaction, trace: Option<&DynamicSamplingContext<'_>>) -> Self {
         let EncodedTransaction { event_id, json, spans, streamed } = transaction;
         let mut parcel = Self::single(Lane::Transaction, event_id, trace, json, spans);
-        parcel.load.bytes += streamed.bytes() as u64;
         parcel.load.streamed = streamed.len() as u64;
+        parcel.load.streamed_bytes = (streamed.bytes() - streamed.len().saturating_sub(1)) as u64;
         parcel.streamed = streamed;
         parcel
     }
@@ -118,7 +118,7 @@ impl Parcel {
         let mut spans = Self::spans(std::mem::take(&mut self.streamed), self.trace.clone()?);
         spans.epoch = self.epoch;
         self.load.streamed = 0;
-        self.load.bytes = self.payload.len() as u64;
+        self.load.streamed_bytes = 0;
         Some(spans)
     }
 

@@ -58,6 +58,13 @@ impl RateLimits {
         self.latest(now, &[Category::Internal])
     }
 
+    /// The limits in force, by their categories' names; `all` is a limit for everything.
+    pub(super) fn in_force(&self, now: Instant) -> impl Iterator<Item = (&'static str, Instant)> {
+        let categories = Category::ALL.iter().zip(self.categories).map(|(category, until)| (category.as_str(), until));
+        let everything = std::iter::once(("all", self.everything));
+        categories.chain(everything).filter_map(move |(name, until)| Some((name, until.filter(|until| *until > now)?)))
+    }
+
     fn latest(&self, now: Instant, categories: &[Category]) -> Option<Instant> {
         let limits = categories.iter().filter_map(|category| self.categories[*category as usize]);
         limits.chain(self.everything).filter(|until| *until > now).max()
@@ -170,6 +177,16 @@ mod tests {
         assert_eq!(waits(429, None, Some("1.5")), [1.5; 4]);
         assert_eq!(waits(429, None, Some("Sun, 06 Nov 1994 12:00:30 GMT")), [30.0; 4]);
         assert_eq!(waits(503, None, Some("12")), [0.0; 4], "only a 429 is a rate limit");
+    }
+
+    #[test]
+    fn the_limits_in_force_are_named_until_they_end() {
+        let (mut limits, now) = (RateLimits::default(), Instant::now());
+        limits.observe(429, Some("10:log_item;error:org, 5::org"), None, noon(), now);
+        let names = |at| limits.in_force(at).map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(now), ["error", "log_item", "all"]);
+        assert_eq!(names(now + Duration::from_secs(7)), ["error", "log_item"]);
+        assert_eq!(names(now + Duration::from_secs(10)), [""; 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The spool's thread: a thin shell round the shelf and the writer, with a clock and the delivery's lock.
 
 use std::{
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
     thread,
@@ -10,6 +11,7 @@ use std::{
 use super::{
     notice::Notice,
     spool::{Content, SpoolMode, Writer, destination},
+    state::TakenOver,
     worker::{Guarded, Shared},
 };
 
@@ -52,13 +54,13 @@ impl Shared {
     /// Starts the spool's thread, if there is a spool.
     pub(super) fn start_spooler(self: &Arc<Self>) {
         let Some(config) = &self.config.spool else { return };
-        let mut writer = Writer::new(&config.folder, &destination(self.config.dsn()));
+        let mut writer = Writer::new(&config.folder, &destination(self.config.dsn()), wall_ms());
         self.lock().spooling.life = Life::Running;
         let shared = Arc::clone(self);
         let run = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| shared.spool(&mut writer)));
             if outcome.is_err() {
-                shared.fail_spool("the spool's thread panicked".to_owned());
+                shared.fail_spool("the spool's thread panicked".to_owned(), &writer);
             }
             writer.close();
             shared.lock().spooling.life = Life::Ended;
@@ -66,7 +68,7 @@ impl Shared {
         };
         if let Err(error) = thread::Builder::new().name("watchpost-spool".to_owned()).spawn(run) {
             self.lock().spooling.life = Life::None;
-            self.fail_spool(error.to_string());
+            self.fail_spool(error.to_string(), &Writer::new(&config.folder, "", 0));
         }
     }
 
@@ -115,12 +117,15 @@ impl Shared {
 
     /// The thread.
     fn spool(self: &Arc<Self>, writer: &mut Writer) {
-        let segments = writer.take_over();
-        if !segments.is_empty() {
-            self.with(|guarded, effects| {
-                let taken = guarded.state.take_over(segments, effects);
-                effects.notices.push(Notice::TakenOver { items: taken.items, damaged: taken.damaged });
-            });
+        let mut all = TakenOver::default();
+        writer.take_over(|file, segment| {
+            let taken = self.with(|guarded, effects| guarded.state.take_over(vec![(file, segment)], effects));
+            all.items += taken.items;
+            all.damaged += taken.damaged;
+        });
+        if all != TakenOver::default() {
+            let (items, damaged) = (all.items, all.damaged);
+            self.with(|_, effects| effects.notices.push(Notice::TakenOver { items, damaged }));
         }
         let durable = self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable);
         let mut last_sync = Instant::now();
@@ -131,21 +136,36 @@ impl Shared {
             if stop && let Some(shelf) = &mut guarded.state.shelf {
                 shelf.close_current();
             }
-            let commands = guarded.state.shelf.as_mut().map(|shelf| shelf.take_commands()).unwrap_or_default();
-            let is_idle = commands.is_empty() && requested == guarded.spooling.synced && !stop;
+            let shelf = guarded.state.shelf.as_mut();
+            let is_stirred = shelf.as_ref().is_some_and(|shelf| shelf.has_commands());
+            let commands = shelf.map(|shelf| shelf.take_commands()).unwrap_or_default();
+            let is_idle = !is_stirred && requested == guarded.spooling.synced && !stop;
             if is_idle {
                 self.doze(guarded, writer.is_dirty().then(|| last_sync + SYNC_EVERY));
                 if writer.is_dirty() && last_sync.elapsed() >= SYNC_EVERY {
                     last_sync = Instant::now();
-                    self.check(writer.sync());
+                    let synced = writer.sync();
+                    self.check(synced, writer);
                 }
                 continue;
             }
+            let account = guarded.state.account(Instant::now());
             drop(guarded);
-            self.check(writer.execute(commands, &mut read));
+            let executed = writer.execute(commands, &mut read);
+            self.check(executed, writer);
             if durable || writer.is_dirty() && last_sync.elapsed() >= SYNC_EVERY {
                 last_sync = Instant::now();
-                self.check(writer.sync());
+                let synced = writer.sync();
+                self.check(synced, writer);
+            }
+            if stop {
+                let account = self.with(|guarded, _| {
+                    guarded.state.end();
+                    guarded.state.account(Instant::now())
+                });
+                writer.tell(account);
+            } else {
+                writer.tell(account);
             }
             for content in read.drain(..) {
                 self.with(|guarded, effects| guarded.state.restore(&content, Instant::now(), effects));
@@ -188,19 +208,25 @@ impl Shared {
         guarded.spooling.asleep = false;
     }
 
-    fn check(self: &Arc<Self>, result: std::io::Result<()>) {
+    fn check(self: &Arc<Self>, result: io::Result<()>, writer: &Writer) {
         if let Err(error) = result {
-            self.fail_spool(error.to_string());
+            self.fail_spool(error.to_string(), writer);
         }
     }
 
-    fn fail_spool(self: &Arc<Self>, error: String) {
-        self.with(|guarded, effects| {
-            if guarded.state.shelf.as_ref().is_some_and(|shelf| !shelf.has_failed()) {
-                guarded.state.fail_spool();
-                effects.notices.push(Notice::SpoolFailed { error });
-            }
+    /// From now on in memory only; what is on the disk by now stays there, and is known.
+    fn fail_spool(self: &Arc<Self>, error: String, writer: &Writer) {
+        let files = self.with(|guarded, effects| {
+            let shelf = guarded.state.shelf.as_ref().filter(|shelf| !shelf.has_failed())?;
+            let files = shelf.own_files();
+            guarded.state.fail_spool();
+            effects.notices.push(Notice::SpoolFailed { error });
+            Some(files)
         });
+        for file in files.unwrap_or_default() {
+            let found = writer.found(file);
+            self.with(|guarded, _| guarded.state.confirm_spooled(file, &found));
+        }
         self.announce();
     }
 }

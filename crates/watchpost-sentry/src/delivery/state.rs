@@ -17,11 +17,13 @@ use super::{
     queue::Queues,
     rate_limit::RateLimits,
     retry::{Circuit, Permit},
-    spool::{Content, FileId, Item, Place, Shelf, TakenSegment},
+    spool::{Account, Content, FileId, Found, Item, Place, Shelf, TakenSegment},
 };
 use crate::wire::{Category, DynamicSamplingContext};
 
 mod spooling;
+
+pub(super) use spooling::TakenOver;
 
 /// The state. `pub(super)` fields are those that `dispatch.rs` works on.
 #[derive(Debug)]
@@ -158,8 +160,7 @@ impl State {
     /// Counts a transaction of so many spans that the caller dropped itself.
     pub(super) fn discard_transaction(&mut self, reason: DropReason, spans: u64, effects: &mut Effects) {
         let load = Load { spans, ..Load::new(Lane::Transaction, 1, 0) };
-        self.ledger.accept(&load);
-        self.ledger.drop_held(&load, reason);
+        self.ledger.refuse(&load, reason);
         self.call_worker_to_report(effects);
     }
 
@@ -205,13 +206,21 @@ impl State {
         self.closed = true;
     }
 
+    /// The worker has ended: what is held is what the spool keeps, the rest is lost.
+    pub(super) fn end(&mut self) {
+        match &self.shelf {
+            Some(shelf) => self.ledger.end(shelf.kept()),
+            None => self.ledger.end(&[]),
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
     pub(super) fn outcome(&self) -> Outcome {
         let mut outcome = self.ledger.outcome();
-        outcome.complete = self.ledger.is_settled();
+        outcome.complete = self.ledger.is_settled() && outcome.dropped_by(DropReason::Shutdown) == 0;
         outcome.recovered = self.recovered;
         outcome.spool_bytes = self.shelf.as_ref().map_or(0, Shelf::bytes);
         outcome
@@ -235,11 +244,11 @@ impl State {
 
     /// Accounts for an item and makes room for it; false if it was dropped instead.
     fn admit(&mut self, load: &Load, size: usize, now: impl Fn() -> Instant, effects: &mut Effects) -> bool {
-        self.ledger.accept(load);
         if self.closed {
-            self.ledger.drop_held(load, DropReason::AfterShutdown);
+            self.ledger.refuse(load, DropReason::AfterShutdown);
             return false;
         }
+        self.ledger.accept(load);
         let fits = size <= self.queues.fill(load.lane).1;
         if fits {
             self.make_room(load.lane, size, effects);

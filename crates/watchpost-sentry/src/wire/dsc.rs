@@ -42,11 +42,20 @@ pub struct DynamicSamplingContext<'a> {
 impl DynamicSamplingContext<'_> {
     /// Appends the context as JSON. A rate that is not finite is left out.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.write(out, Some(&self.public_key));
+    }
+
+    /// [`write_json`](Self::write_json) without the public key, for where that must not be.
+    pub(crate) fn write_json_without_key(&self, out: &mut Vec<u8>) {
+        self.write(out, None);
+    }
+
+    fn write(&self, out: &mut Vec<u8>, public_key: Option<&str>) {
         let mut json = JsonWriter::new(out);
         json.begin_object();
         json.key("trace_id");
         json.raw_value(|out| self.trace_id.write_json(out));
-        json.member("public_key", &self.public_key);
+        json.member_some("public_key", public_key);
         if let Some(rate) = self.sample_rate.filter(|rate| rate.is_finite()) {
             json.member("sample_rate", &rate.to_string());
         }

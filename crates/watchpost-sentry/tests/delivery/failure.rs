@@ -134,19 +134,22 @@ fn without_client_reports_nothing_is_reported() {
 }
 
 #[test]
-fn with_a_server_that_hangs_flush_and_shutdown_return_in_time_and_say_what_is_held() {
+fn with_a_server_that_hangs_flush_and_shutdown_return_in_time_and_say_what_is_held_or_lost() {
     let sink = Sink::start(|_| Reply::Hang);
     let delivery = start(&sink.dsn());
     delivery.error(&error(0), None);
     delivery.log(&log(0));
     sink.wait_for(1);
-    for (call, name) in [(Delivery::flush as fn(&Delivery, Duration) -> _, "flush"), (Delivery::shutdown, "shutdown")] {
+    for (call, name, held) in
+        [(Delivery::flush as fn(&Delivery, Duration) -> _, "flush", 2), (Delivery::shutdown, "shutdown", 0)]
+    {
         let (start, timeout) = (Instant::now(), Duration::from_millis(400));
         let outcome = call(&delivery, timeout);
         let elapsed = start.elapsed();
         assert!(elapsed < timeout + TOLERANCE, "{name} took {elapsed:?}");
         assert!(!outcome.complete);
-        assert_eq!((outcome.accepted(), outcome.held(), outcome.sent()), (2, 2, 0), "{name}");
+        assert_eq!((outcome.accepted(), outcome.held(), outcome.sent()), (2, held, 0), "{name}");
+        assert_eq!(outcome.dropped_by(DropReason::Shutdown), 2 - held, "{name}: {outcome}");
     }
 }
 

@@ -9,6 +9,7 @@ mod flush;
 mod items;
 mod limits;
 mod proxy;
+mod report;
 mod sink;
 mod spool;
 mod tls;

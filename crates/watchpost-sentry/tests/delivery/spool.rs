@@ -14,6 +14,7 @@ use std::{
 use watchpost_sentry::{
     delivery::{
         BufferLimits, Compression, Delivery, DeliveryConfig, DropReason, EncodedTransaction, SpoolConfig, SpoolMode,
+        SpoolReport,
     },
     wire::{Category, EventId},
 };
@@ -23,19 +24,19 @@ use crate::{
     sink::{OK, Received, Reply, Sink},
 };
 
-fn config(dsn: &str, folder: &Path) -> DeliveryConfig {
+pub(crate) fn config(dsn: &str, folder: &Path) -> DeliveryConfig {
     DeliveryConfig::new(dsn.parse().unwrap())
         .with_compression(Compression::None)
         .with_spool(SpoolConfig::new(folder))
         .with_drop_timeout(Duration::ZERO)
 }
 
-fn start(dsn: &str, folder: &Path) -> Delivery {
+pub(crate) fn start(dsn: &str, folder: &Path) -> Delivery {
     Delivery::start(config(dsn, folder)).unwrap()
 }
 
 /// The numbers in the bodies of the logs that came, in order.
-fn numbers(received: &[Received]) -> Vec<u64> {
+pub(crate) fn numbers(received: &[Received]) -> Vec<u64> {
     let mut numbers = Vec::new();
     for item in received.iter().flat_map(Received::items).filter(|item| item.ty == "log") {
         let payload: serde_json::Value = serde_json::from_slice(&item.payload).unwrap();
@@ -47,7 +48,7 @@ fn numbers(received: &[Received]) -> Vec<u64> {
     numbers
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -60,11 +61,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn segments(folder: &Path) -> Vec<PathBuf> {
+/// What is in the folder beside the account of what became of everything.
+pub(crate) fn items(folder: &Path) -> Vec<PathBuf> {
+    let is_account = |path: &PathBuf| path.file_name().is_some_and(|name| name == "ledger" || name == "ledger.lock");
+    files(folder).into_iter().filter(|path| !is_account(path)).collect()
+}
+
+pub(crate) fn segments(folder: &Path) -> Vec<PathBuf> {
     files(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg")).collect()
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + LONG;
     while !is_so() {
         assert!(Instant::now() < end, "{what}");
@@ -116,14 +123,14 @@ fn what_one_process_could_not_send_the_next_one_sends_and_leaves_nothing_behind(
 }
 
 /// A sink that cuts every connection until it is let up, and what it answered since.
-struct Outage {
-    sink: Sink,
+pub(crate) struct Outage {
+    pub(crate) sink: Sink,
     up: Arc<AtomicBool>,
     answered: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Outage {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let (up, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (is_up, kept) = (up.clone(), answered.clone());
         let sink = Sink::start(move |request| {
@@ -136,11 +143,11 @@ impl Outage {
         Self { sink, up, answered }
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.up.store(true, Ordering::SeqCst);
     }
 
-    fn answered(&self) -> Vec<Received> {
+    pub(crate) fn answered(&self) -> Vec<Received> {
         self.answered.lock().unwrap().clone()
     }
 }
@@ -167,7 +174,7 @@ fn an_outage_that_outgrows_the_memory_loses_nothing_and_repeats_nothing() {
     assert_eq!((outcome.sent(), outcome.dropped()), (LOGS, 0));
     assert_eq!(numbers(&sink.received()), (0..LOGS).collect::<Vec<_>>());
     delivery.shutdown(LONG);
-    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    assert_eq!(items(folder.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -209,7 +216,7 @@ fn processes_that_share_a_folder_leave_each_other_alone() {
         assert!(delivery.shutdown(LONG).complete);
     }
     assert_eq!(numbers(&sink.received()), (0..30).chain([99]).collect::<Vec<_>>());
-    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    assert_eq!(items(folder.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -235,6 +242,12 @@ fn only_the_owner_can_read_it_and_the_dsn_is_not_in_it() {
     let dsn = sink.dsn().replace("key@", "0123456789abcdef@");
     let delivery = start(&dsn, &folder.path().join("made"));
     delivery.log(&log(0));
+    // Sampling contexts name the key, too.
+    let mut context = context(7);
+    context.public_key = "0123456789abcdef".into();
+    delivery.error(&error(0), Some(&context));
+    delivery.transaction(&transaction(0), Some(&context));
+    delivery.spans(&[span(7, 1, true)], &context);
     assert!(delivery.sync(LONG));
     #[cfg(unix)]
     for path in files(folder.path()) {
@@ -387,5 +400,8 @@ fn what_was_safe_survives_a_kill_whenever_it_comes() {
     let mut once = arrived.clone();
     once.dedup();
     assert_eq!(once.len(), arrived.len(), "nothing was answered before a kill, so nothing may come twice");
-    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    let told = SpoolReport::read(folder.path()).unwrap().destinations.remove(0).outcome;
+    assert_eq!(told.accepted(), told.sent() + told.dropped(), "{told}");
+    assert_eq!((told.sent(), told.held()), (arrived.len() as u64, 0), "{told}");
+    assert_eq!(items(folder.path()), Vec::<PathBuf>::new());
 }

@@ -1,7 +1,7 @@
 //! The spool: what was accepted, kept on disk until it is sent or dropped, so that it survives the process.
 //!
 //! ```text
-//! State ──append, done, spill──> Shelf ──Command──> Writer ──> FOLDER/DESTINATION/QUEUE/{lock, 00000001.seg, …, acks}
+//! State ──append, done, spill──> Shelf ──Command──> Writer ──> FOLDER/DESTINATION/QUEUE/{lock, 00000001.seg, …, acks, ledger}
 //!   ^          (no I/O)            │                (thread "watchpost-spool")
 //!   └──────── restored ────────────┘ <── segments read back, those of dead processes too
 //! ```
@@ -9,10 +9,12 @@
 //! A queue belongs to one process, which holds a lock on it. Records are appended to segments; what is done with is noted in
 //! `acks`; a segment of which everything is done with is deleted. A process that starts takes over the queues whose processes
 //! are gone. Items that do not fit in memory (an outage, a rate limit) are *spilled*: forgotten in memory and read back later,
-//! oldest first.
+//! oldest first. [`SpoolReport`] looks at all of it from outside.
 
+mod account;
 mod folder;
 mod record;
+mod report;
 mod shelf;
 mod writer;
 
@@ -20,9 +22,11 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
+pub use self::report::{QueueOwner, SpoolLimit, SpoolQueue, SpoolReport, SpooledDestination};
 pub(super) use self::{
+    account::Account,
     folder::{TakenSegment, destination},
-    record::{Item, Stored},
+    record::{Found, Item, Stored},
     shelf::{FileId, Place, Shelf},
     writer::{Content, Writer},
 };

@@ -1,11 +1,13 @@
 //! A record: one item as it is kept in a segment, complete but for the moment of sending. What can't be read is skipped by
-//! looking for the next record that can.
+//! looking for the next record that can. The DSN's key is in none.
 //!
 //! ```text
 //! magic "WPR1" · length of the body · CRC-32 of the body · body
 //! body: kind · accepted at (ms) · event id · spans · flags · lengths of trace, ends, streamed · trace · ends · streamed · payload
 //! ```
 //! Numbers are little-endian.
+
+use std::borrow::Cow;
 
 use flate2::Crc;
 
@@ -139,7 +141,7 @@ fn write_body(out: &mut Vec<u8>, body: &Body<'_>) {
     let lengths = out.len();
     out.extend_from_slice(&[0; 12]);
     if let Some(trace) = body.trace {
-        trace.write_json(out);
+        trace.write_json_without_key(out);
     }
     let trace = out.len() - lengths - 12;
     for end in body.ends {
@@ -191,11 +193,12 @@ pub(in super::super) fn scan(segment: &[u8]) -> Found {
     found
 }
 
-/// Reads the record that begins at `offset`: when it was accepted, and its item.
-pub(super) fn read(segment: &[u8], offset: u32) -> Option<(u64, Stored)> {
+/// Reads the record that begins at `offset`: when it was accepted, and its item. Sampling contexts are given the DSN's public key
+/// again, which is not in the record.
+pub(super) fn read(segment: &[u8], offset: u32, public_key: &str) -> Option<(u64, Stored)> {
     let body = Reader::new(body_at(segment, offset as usize)?);
     let accepted_at = Reader::new(body.rest).head()?.accepted_at;
-    Some((accepted_at, read_body(body)?))
+    Some((accepted_at, read_body(body, public_key)?))
 }
 
 fn body_at(segment: &[u8], at: usize) -> Option<&[u8]> {
@@ -271,23 +274,27 @@ fn read_entry(body: &[u8], offset: usize) -> Option<Entry> {
     let head = reader.head()?;
     let (_, _) = (reader.take(head.trace)?, reader.take(head.ends.checked_mul(4)?)?);
     let streamed = reader.take(head.streamed)?;
-    let bytes = (reader.rest.len() + streamed.len()) as u64;
+    let bytes = reader.rest.len() as u64;
+    let commas = (head.ends as u64).saturating_sub(1);
     let load = match head.kind {
         Kind::Log => Load::new(Lane::Log, 1, bytes),
         Kind::Span => Load::new(Lane::Span, 1, bytes),
         Kind::Error => Load::new(Lane::Error, 1, bytes),
         Kind::Transaction => {
-            Load { spans: head.spans, streamed: head.ends as u64, ..Load::new(Lane::Transaction, 1, bytes) }
+            let (streamed, streamed_bytes) = (head.ends as u64, (streamed.len() as u64).saturating_sub(commas));
+            Load { spans: head.spans, streamed, streamed_bytes, ..Load::new(Lane::Transaction, 1, bytes) }
         }
-        Kind::SpanContainer => Load::new(Lane::Span, head.ends as u64, bytes - (head.ends as u64).saturating_sub(1)),
+        Kind::SpanContainer => Load::new(Lane::Span, head.ends as u64, bytes.saturating_sub(commas)),
     };
     Some(Entry { offset: u32::try_from(offset).ok()?, accepted_at: head.accepted_at, load })
 }
 
-fn read_body(mut reader: Reader<'_>) -> Option<Stored> {
+fn read_body(mut reader: Reader<'_>, public_key: &str) -> Option<Stored> {
     let head = reader.head()?;
     let trace = reader.take(head.trace)?;
-    let trace = if trace.is_empty() { None } else { serde_json::from_slice(trace).ok() };
+    let trace: Option<DynamicSamplingContext<'static>> =
+        if trace.is_empty() { None } else { serde_json::from_slice(trace).ok() };
+    let trace = trace.map(|trace| DynamicSamplingContext { public_key: Cow::Owned(public_key.to_owned()), ..trace });
     let ends = reader.take(head.ends.checked_mul(4)?)?;
     let ends: Vec<u32> =
         ends.chunks_exact(4).filter_map(|end| Some(u32::from_le_bytes(end.try_into().ok()?))).collect();
@@ -367,11 +374,11 @@ mod tests {
                 Load::new(Lane::Log, 1, 10),
                 Load::new(Lane::Span, 1, 10),
                 Load::new(Lane::Error, 1, 7),
-                Load { spans: 9, streamed: 2, ..Load::new(Lane::Transaction, 1, 17) },
+                Load { spans: 9, streamed: 2, streamed_bytes: 9, ..Load::new(Lane::Transaction, 1, 7) },
                 Load::new(Lane::Span, 2, 9),
             ]
         );
-        let mut stored = entries.iter().map(|entry| read(&segment, entry.offset).unwrap().1);
+        let mut stored = entries.iter().map(|entry| read(&segment, entry.offset, "key").unwrap().1);
         assert!(matches!(stored.next(), Some(Stored::Log(json)) if json == b"{\"body\":1}"));
         assert!(matches!(
             stored.next(),
@@ -391,6 +398,27 @@ mod tests {
                 }
                 _ => assert_eq!((&*parcel.payload, &*parcel.ends), (&b"{},{\"s\":4}"[..], &[2, 10][..])),
             }
+        }
+    }
+
+    #[test]
+    fn the_key_is_in_no_record() {
+        let secret = DynamicSamplingContext { public_key: "0123456789abcdef".into(), ..trace() };
+        let mut segment = Vec::new();
+        write(Item::Span { json: b"{}", ends_segment: true, trace: &secret }, 1, &mut segment);
+        write(
+            Item::Sealed(&Parcel::single(Lane::Error, EventId([3; 16]), Some(&secret), b"{}".to_vec(), 0)),
+            2,
+            &mut segment,
+        );
+        assert!(!String::from_utf8_lossy(&segment).contains("0123456789abcdef"));
+        for entry in scan(&segment).entries {
+            let read = match read(&segment, entry.offset, "another").unwrap().1 {
+                Stored::Span { trace, .. } => trace,
+                Stored::Sealed(parcel) => *parcel.trace.unwrap(),
+                Stored::Log(_) => panic!("no log was written"),
+            };
+            assert_eq!(read, DynamicSamplingContext { public_key: "another".into(), ..trace() });
         }
     }
 
@@ -434,7 +462,7 @@ mod tests {
             framed.extend_from_slice(&checksum(&bytes).to_le_bytes());
             framed.extend_from_slice(&bytes);
             for entry in scan(&framed).entries {
-                let _ = read(&framed, entry.offset);
+                let _ = read(&framed, entry.offset, "key");
             }
         }
     }

@@ -9,12 +9,15 @@ use super::{
 };
 use crate::delivery::lane::{Lane, Load};
 
-/// A segment is closed at this size: small enough to be read back at once and to be deleted soon.
+/// A segment is closed at this size: small enough to be read back at once and to be deleted soon. Each lane has segments of its
+/// own, so that a flood of logs pushes no errors out.
 const SEGMENT_BYTES: u32 = 1024 * 1024;
 /// The first slot of our own segments; those of dead processes stand before it, since they are older.
 const FIRST_OWN_SLOT: u32 = 1 << 31;
 /// When the disk can't keep up, what comes beyond this many bytes is in memory only.
 const MAX_UNWRITTEN: usize = 8 * 1024 * 1024;
+/// So many pending commands are looked back at for one that can be prolonged.
+const LOOK_BACK: usize = 8;
 /// Our own queue; those taken over count from 1.
 pub(super) const OWN_QUEUE: u32 = 0;
 
@@ -50,7 +53,10 @@ pub(in super::super) struct Place {
 pub(in super::super) struct Shelf {
     /// By age.
     segments: BTreeMap<u32, Segment>,
-    current: Option<u32>,
+    /// The segments being appended to, one for each lane.
+    current: [Option<u32>; Lane::COUNT],
+    /// The DSN's, for the sampling contexts that are read back.
+    public_key: String,
     next_own: u32,
     next_taken: u32,
     commands: VecDeque<Command>,
@@ -62,13 +68,18 @@ pub(in super::super) struct Shelf {
     max_age_ms: u64,
     /// What is on disk only, for each lane.
     spilled: [u64; Lane::COUNT],
+    /// What is on disk and neither sent nor dropped, in memory too or not.
+    kept: [Load; Lane::COUNT],
     unwritten: usize,
+    /// Something has changed that the writer is not asked to do anything about.
+    stirred: bool,
     failed: bool,
 }
 
 #[derive(Debug)]
 struct Segment {
     file: FileId,
+    lane: Lane,
     bytes: u32,
     records: Records,
 }
@@ -114,10 +125,12 @@ impl Place {
 }
 
 impl Shelf {
-    pub(in super::super) fn new(config: &SpoolConfig) -> Self {
+    /// `public_key` is the DSN's.
+    pub(in super::super) fn new(config: &SpoolConfig, public_key: &str) -> Self {
         Self {
             segments: BTreeMap::new(),
-            current: None,
+            current: [None; Lane::COUNT],
+            public_key: public_key.to_owned(),
             next_own: FIRST_OWN_SLOT,
             next_taken: 0,
             commands: VecDeque::new(),
@@ -127,7 +140,9 @@ impl Shelf {
             max_bytes: config.max_bytes,
             max_age_ms: u64::try_from(config.max_age.as_millis()).unwrap_or(u64::MAX),
             spilled: [0; Lane::COUNT],
+            kept: nothing(),
             unwritten: 0,
+            stirred: false,
             failed: false,
         }
     }
@@ -147,19 +162,19 @@ impl Shelf {
         if self.failed || self.unwritten > MAX_UNWRITTEN {
             return None;
         }
-        let slot = self.current_slot();
+        let slot = self.current_slot(load.lane);
         let segment = self.segments.get_mut(&slot)?;
         let file = segment.file;
-        let bytes = match self.commands.back_mut() {
-            Some(Command::Append { file: last, bytes }) if *last == file => bytes,
-            _ => {
-                self.commands.push_back(Command::Append { file, bytes: Vec::with_capacity(4096) });
-                match self.commands.back_mut() {
-                    Some(Command::Append { bytes, .. }) => bytes,
-                    _ => return None,
-                }
-            }
-        };
+        let pending = self.commands.iter().rev().take(LOOK_BACK);
+        let prolonged = pending.enumerate().find_map(|(back, command)| match command {
+            Command::Append { file: about, .. } if *about == file => Some(self.commands.len() - 1 - back),
+            _ => None,
+        });
+        let place = prolonged.unwrap_or_else(|| {
+            self.commands.push_back(Command::Append { file, bytes: Vec::with_capacity(4096) });
+            self.commands.len() - 1
+        });
+        let Some(Command::Append { bytes, .. }) = self.commands.get_mut(place) else { return None };
         let before = bytes.len();
         record::write(item, now_ms, bytes);
         let length = u32::try_from(bytes.len() - before).unwrap_or(u32::MAX);
@@ -170,8 +185,10 @@ impl Shelf {
         segment.bytes += length;
         self.bytes += u64::from(length);
         self.unwritten += length as usize;
-        if segment.bytes >= self.segment_bytes {
-            self.close_current();
+        let is_full = segment.bytes >= self.segment_bytes;
+        add(&mut self.kept, &load);
+        if is_full {
+            self.close_lane(load.lane);
         }
         Some(Place { slot, index })
     }
@@ -190,6 +207,7 @@ impl Shelf {
                 }
                 State::Done => continue,
             }
+            take(&mut self.kept, &slip.load);
             let (file, offset) = (segment.file, slip.offset);
             match self.commands.back_mut() {
                 Some(Command::Acknowledge { file: last, offsets }) if *last == file => offsets.push(offset),
@@ -220,6 +238,7 @@ impl Shelf {
             self.spilled[slip.load.lane as usize] += slip.load.items;
             self.tidy(place.slot);
         }
+        self.stirred = true;
         true
     }
 
@@ -231,7 +250,8 @@ impl Shelf {
         found: &Found,
         acknowledged: &[u32],
     ) -> Vec<Load> {
-        let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
+        let mut totals = nothing();
+        let lane = found.entries.first().map_or(Lane::Log, |entry| entry.load.lane);
         let mut done = acknowledged.to_vec();
         done.sort_unstable();
         for entry in found.entries.iter().filter(|entry| done.binary_search(&entry.offset).is_err()) {
@@ -242,8 +262,9 @@ impl Shelf {
         self.bytes += u64::from(bytes);
         for load in &totals {
             self.spilled[load.lane as usize] += load.items;
+            add(&mut self.kept, load);
         }
-        self.segments.insert(slot, Segment { file, bytes, records: Records::Folded { done, totals } });
+        self.segments.insert(slot, Segment { file, lane, bytes, records: Records::Folded { done, totals } });
         self.tidy(slot);
         totals.into_iter().filter(|load| load.items > 0).collect()
     }
@@ -284,6 +305,7 @@ impl Shelf {
             let (slips, lost) = unfold(content, done, totals);
             for load in &lost {
                 self.spilled[load.lane as usize] -= load.items;
+                take(&mut self.kept, load);
             }
             restored.lost = lost;
             let spilled = slips.iter().filter(|slip| slip.state == State::Spilled).count() as u32;
@@ -294,7 +316,7 @@ impl Shelf {
         // What was appended since is not in what was read.
         let was_read = |slip: &Slip| slip.state == State::Spilled && slip.offset < length;
         for (index, slip) in slips.iter_mut().enumerate().filter(|(_, slip)| was_read(slip)) {
-            let Some((accepted_at, stored)) = record::read(content, slip.offset) else {
+            let Some((accepted_at, stored)) = record::read(content, slip.offset, &self.public_key) else {
                 restored.lost.push(slip.load);
                 finished.push((index, slip.offset));
                 continue;
@@ -316,6 +338,7 @@ impl Shelf {
                 slip.state = State::Done;
                 *spilled -= 1;
                 self.spilled[slip.load.lane as usize] -= slip.load.items;
+                take(&mut self.kept, &slip.load);
             }
             let offsets = finished.into_iter().map(|(_, offset)| offset).collect();
             self.commands.push_back(Command::Acknowledge { file, offsets });
@@ -324,48 +347,116 @@ impl Shelf {
         restored
     }
 
-    /// Drops the oldest segments until the rest is within the bound. Gives what was on them only.
+    /// Drops segments until the rest is within the bound: the oldest of the lane that takes the most room. Gives what was on
+    /// them only.
     pub(in super::super) fn make_room(&mut self) -> Vec<Load> {
         let mut dropped = Vec::new();
         while self.bytes > self.max_bytes {
-            let Some(slot) = self.segments.keys().copied().find(|slot| Some(*slot) != self.current) else { break };
-            let Some(segment) = self.segments.remove(&slot) else { break };
-            self.bytes -= u64::from(segment.bytes);
-            self.commands.push_back(Command::Delete { file: segment.file });
-            if self.reads(slot) {
-                self.reading = None;
-            }
-            let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
-            match &segment.records {
-                Records::Folded { totals: folded, .. } => totals = *folded,
-                Records::Open { slips, .. } => slips
-                    .iter()
-                    .filter(|slip| slip.state == State::Spilled)
-                    .for_each(|slip| add(&mut totals, &slip.load)),
-            }
-            for load in totals.into_iter().filter(|load| load.items > 0) {
+            let Some(segment) = self.expendable().and_then(|slot| self.remove(slot)) else { break };
+            let (held, spilled) = segment.records.totals();
+            held.iter().for_each(|load| take(&mut self.kept, load));
+            for load in spilled.into_iter().filter(|load| load.items > 0) {
                 self.spilled[load.lane as usize] -= load.items;
+                take(&mut self.kept, &load);
                 dropped.push(load);
             }
         }
         dropped
     }
 
+    /// The segment to drop next. What is in memory too keeps its place on disk as long as anything else is left: it goes only
+    /// when the bound is smaller than what memory holds.
+    fn expendable(&self) -> Option<u32> {
+        let mut lanes = Lane::ALL.map(|lane| (lane, 0));
+        for segment in self.segments.values() {
+            lanes[segment.lane as usize].1 += u64::from(segment.bytes);
+        }
+        // Among equals the least important pays.
+        lanes.reverse();
+        lanes.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        let oldest = |lane: Lane, is_wanted: fn(&Segment) -> bool| {
+            let of_lane = self.segments.iter().filter(|(slot, segment)| {
+                segment.lane == lane && Some(**slot) != self.current[lane as usize] && is_wanted(segment)
+            });
+            of_lane.map(|(slot, _)| *slot).next()
+        };
+        let find = |is_wanted| lanes.iter().find_map(|(lane, _)| oldest(*lane, is_wanted));
+        find(|segment| !matches!(segment.records, Records::Open { held: 1.., .. })).or_else(|| find(|_| true))
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Segment> {
+        let segment = self.segments.remove(&slot)?;
+        self.bytes -= u64::from(segment.bytes);
+        self.commands.push_back(Command::Delete { file: segment.file });
+        if self.reads(slot) {
+            self.reading = None;
+        }
+        Some(segment)
+    }
+
     /// What the writer is to do, in order.
     pub(in super::super) fn take_commands(&mut self) -> Vec<Command> {
         self.unwritten = 0;
+        self.stirred = false;
         self.commands.drain(..).collect()
     }
 
+    /// Whether the writer should look.
     pub(in super::super) fn has_commands(&self) -> bool {
-        !self.commands.is_empty()
+        self.stirred || !self.commands.is_empty()
     }
 
-    /// The disk failed: nothing is put on the shelf any more. What is on it is still read back.
+    /// The disk failed: nothing is put on the shelf any more. What is on it is still read back; what that is,
+    /// [`confirm`](Self::confirm) has to be told.
     pub(in super::super) fn fail(&mut self) {
         self.failed = true;
-        self.commands.retain(|command| !matches!(command, Command::Append { .. } | Command::Acknowledge { .. }));
+        self.commands.retain(|command| !matches!(command, Command::Append { .. }));
         self.close_current();
+    }
+
+    /// The files of our own queue.
+    pub(in super::super) fn own_files(&self) -> Vec<FileId> {
+        self.segments.values().map(|segment| segment.file).filter(|file| file.queue == OWN_QUEUE).collect()
+    }
+
+    /// After a failure: what of a file is on the disk. The rest is in memory only, or lost if it is not there either; that is
+    /// given back.
+    pub(in super::super) fn confirm(&mut self, file: FileId, found: &Found) -> Vec<Load> {
+        let Some((slot, segment)) = self.segments.iter_mut().find(|(_, segment)| segment.file == file) else {
+            return Vec::new();
+        };
+        let is_found = |offset: u32| found.entries.binary_search_by_key(&offset, |entry| entry.offset).is_ok();
+        let mut lost = nothing();
+        match &mut segment.records {
+            Records::Open { slips, held, spilled } => {
+                for slip in slips.iter_mut().filter(|slip| slip.state != State::Done && !is_found(slip.offset)) {
+                    take(&mut self.kept, &slip.load);
+                    match std::mem::replace(&mut slip.state, State::Done) {
+                        State::Spilled => {
+                            *spilled -= 1;
+                            add(&mut lost, &slip.load);
+                        }
+                        _ => *held -= 1,
+                    }
+                }
+            }
+            Records::Folded { done, totals } => {
+                let mut left = nothing();
+                let undone = found.entries.iter().filter(|entry| done.binary_search(&entry.offset).is_err());
+                undone.for_each(|entry| add(&mut left, &entry.load));
+                lost = std::mem::replace(totals, left);
+                for (lost, left) in lost.iter_mut().zip(&*totals) {
+                    subtract(lost, left);
+                }
+                lost.iter().for_each(|load| take(&mut self.kept, load));
+            }
+        }
+        let slot = *slot;
+        for load in &lost {
+            self.spilled[load.lane as usize] -= load.items;
+        }
+        self.tidy(slot);
+        lost.into_iter().filter(|load| load.items > 0).collect()
     }
 
     pub(in super::super) const fn has_failed(&self) -> bool {
@@ -386,9 +477,18 @@ impl Shelf {
         self.bytes
     }
 
+    /// What is on disk and neither sent nor dropped, for each lane.
+    pub(in super::super) const fn kept(&self) -> &[Load; Lane::COUNT] {
+        &self.kept
+    }
+
     /// Nothing will be appended any more: what is empty goes.
     pub(in super::super) fn close_current(&mut self) {
-        if let Some(slot) = self.current.take() {
+        Lane::ALL.into_iter().for_each(|lane| self.close_lane(lane));
+    }
+
+    fn close_lane(&mut self, lane: Lane) {
+        if let Some(slot) = self.current[lane as usize].take() {
             self.tidy(slot);
         }
     }
@@ -397,22 +497,22 @@ impl Shelf {
         self.reading.is_some_and(|(reading, _)| reading == slot)
     }
 
-    fn current_slot(&mut self) -> u32 {
-        if let Some(slot) = self.current {
+    fn current_slot(&mut self, lane: Lane) -> u32 {
+        if let Some(slot) = self.current[lane as usize] {
             return slot;
         }
         let slot = self.next_own;
         self.next_own += 1;
         let file = FileId { queue: OWN_QUEUE, number: slot - FIRST_OWN_SLOT + 1 };
         let records = Records::Open { slips: Vec::new(), held: 0, spilled: 0 };
-        self.segments.insert(slot, Segment { file, bytes: 0, records });
-        self.current = Some(slot);
+        self.segments.insert(slot, Segment { file, lane, bytes: 0, records });
+        self.current[lane as usize] = Some(slot);
         slot
     }
 
     /// Deletes a segment that is done with; sums up one of which nothing is in memory.
     fn tidy(&mut self, slot: u32) {
-        if Some(slot) == self.current || self.reads(slot) {
+        if self.current.contains(&Some(slot)) || self.reads(slot) {
             return;
         }
         let Some(segment) = self.segments.get_mut(&slot) else { return };
@@ -433,11 +533,30 @@ impl Shelf {
             return;
         }
         if let Records::Open { slips, held: 0, .. } = &segment.records {
-            let mut totals = Lane::ALL.map(|lane| Load::new(lane, 0, 0));
-            slips.iter().filter(|slip| slip.state == State::Spilled).for_each(|slip| add(&mut totals, &slip.load));
+            let (_, totals) = segment.records.totals();
             let done = slips.iter().filter(|slip| slip.state == State::Done).map(|slip| slip.offset).collect();
             segment.records = Records::Folded { done, totals };
         }
+    }
+}
+
+impl Records {
+    /// What of them is in memory too, and what is on disk only.
+    fn totals(&self) -> ([Load; Lane::COUNT], [Load; Lane::COUNT]) {
+        let (mut held, mut spilled) = (nothing(), nothing());
+        match self {
+            Self::Folded { totals, .. } => spilled = *totals,
+            Self::Open { slips, .. } => {
+                for slip in slips {
+                    match slip.state {
+                        State::Held => add(&mut held, &slip.load),
+                        State::Spilled => add(&mut spilled, &slip.load),
+                        State::Done => {}
+                    }
+                }
+            }
+        }
+        (held, spilled)
     }
 }
 
@@ -451,11 +570,7 @@ fn unfold(content: &[u8], done: &[u32], totals: &[Load; Lane::COUNT]) -> (Vec<Sl
     };
     let slips: Vec<Slip> = record::scan(content).entries.into_iter().map(slip).collect();
     for slip in slips.iter().filter(|slip| slip.state == State::Spilled) {
-        let missing = &mut missing[slip.load.lane as usize];
-        missing.items = missing.items.saturating_sub(slip.load.items);
-        missing.bytes = missing.bytes.saturating_sub(slip.load.bytes);
-        missing.spans = missing.spans.saturating_sub(slip.load.spans);
-        missing.streamed = missing.streamed.saturating_sub(slip.load.streamed);
+        subtract(&mut missing[slip.load.lane as usize], &slip.load);
     }
     (slips, missing.into_iter().filter(|load| load.items > 0).collect())
 }
@@ -466,4 +581,24 @@ fn add(totals: &mut [Load; Lane::COUNT], load: &Load) {
     total.bytes += load.bytes;
     total.spans += load.spans;
     total.streamed += load.streamed;
+    total.streamed_bytes += load.streamed_bytes;
 }
+
+fn take(totals: &mut [Load; Lane::COUNT], load: &Load) {
+    subtract(&mut totals[load.lane as usize], load);
+}
+
+fn subtract(total: &mut Load, load: &Load) {
+    total.items = total.items.saturating_sub(load.items);
+    total.bytes = total.bytes.saturating_sub(load.bytes);
+    total.spans = total.spans.saturating_sub(load.spans);
+    total.streamed = total.streamed.saturating_sub(load.streamed);
+    total.streamed_bytes = total.streamed_bytes.saturating_sub(load.streamed_bytes);
+}
+
+fn nothing() -> [Load; Lane::COUNT] {
+    Lane::ALL.map(|lane| Load::new(lane, 0, 0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
+    account::Account,
     folder::{Queue, TakenSegment},
+    record::{Found, scan},
     shelf::{Command, FileId, OWN_QUEUE},
 };
 
@@ -19,6 +21,12 @@ pub(in super::super) struct Writer {
     taken: Vec<Option<Queue>>,
     /// Whether something was appended since the last sync.
     dirty: bool,
+    /// An append failed. Another behind it would not stand where the shelf thinks.
+    failed: bool,
+    /// When this process began to use the spool, in milliseconds since 1970.
+    since: u64,
+    /// The account as it was written last.
+    account: Account,
 }
 
 /// A segment that was read back; `None` if it can't be read.
@@ -26,25 +34,27 @@ pub(in super::super) type Content = (FileId, Option<Vec<u8>>);
 
 impl Writer {
     /// The writer for a destination. Nothing is touched before there is something to do.
-    pub(in super::super) fn new(folder: &Path, destination: &str) -> Self {
-        Self { destination: folder.join(destination), own: None, taken: Vec::new(), dirty: false }
+    pub(in super::super) fn new(folder: &Path, destination: &str, since: u64) -> Self {
+        let destination = folder.join(destination);
+        let account = Account::default();
+        Self { destination, own: None, taken: Vec::new(), dirty: false, failed: false, since, account }
     }
 
-    /// Takes over what dead processes have left: their segments, by the file they are known by from now on.
-    pub(in super::super) fn take_over(&mut self) -> Vec<(FileId, TakenSegment)> {
-        let queues = Queue::take_over_all(&self.destination).unwrap_or_default();
-        let mut segments = Vec::new();
-        for queue in queues {
-            let of_queue = queue.segments();
-            if of_queue.is_empty() {
-                queue.close();
-                continue;
+    /// Takes over what dead processes have left: gives their segments, by the file they are known by from now on.
+    pub(in super::super) fn take_over(&mut self, mut each: impl FnMut(FileId, TakenSegment)) {
+        for queue in Queue::take_over_all(&self.destination).unwrap_or_default() {
+            let number = self.taken.len() as u32 + 1;
+            let mut is_empty = true;
+            for segment in queue.segments() {
+                is_empty = false;
+                each(FileId { queue: number, number: segment.number }, segment);
             }
-            self.taken.push(Some(queue));
-            let queue = self.taken.len() as u32;
-            segments.extend(of_queue.into_iter().map(|segment| (FileId { queue, number: segment.number }, segment)));
+            if is_empty {
+                queue.close();
+            } else {
+                self.taken.push(Some(queue));
+            }
         }
-        segments
     }
 
     /// Does what is asked for, in order. What is done is done, also when something fails later.
@@ -52,9 +62,12 @@ impl Writer {
         let mut result = Ok(());
         for command in commands {
             let done = match command {
+                Command::Append { .. } if self.failed => Ok(()),
                 Command::Append { file, bytes } => {
                     self.dirty = true;
-                    self.own_queue().and_then(|queue| queue.append(file.number, &bytes))
+                    let appended = self.own_queue().and_then(|queue| queue.append(file.number, &bytes));
+                    self.failed = appended.is_err();
+                    appended
                 }
                 Command::Acknowledge { file, offsets } => match self.queue(file.queue) {
                     Some(queue) => queue.acknowledge(file.number, &offsets),
@@ -79,7 +92,26 @@ impl Writer {
         if !std::mem::take(&mut self.dirty) {
             return Ok(());
         }
-        self.own.as_ref().map_or(Ok(()), Queue::sync)
+        self.own.as_mut().map_or(Ok(()), Queue::sync)
+    }
+
+    /// What of a file of ours can be read back.
+    pub(in super::super) fn found(&self, file: FileId) -> Found {
+        let content = self.own.as_ref().and_then(|queue| queue.read(file.number).ok());
+        content.map(|content| scan(&content)).unwrap_or_default()
+    }
+
+    /// Keeps what other processes may know of this one, if that has changed. A ledger that can't be written costs nothing else.
+    pub(in super::super) fn tell(&mut self, mut account: Account) {
+        if account == self.account || self.own.is_none() && (self.failed || account.is_empty()) {
+            return;
+        }
+        self.account.clone_from(&account);
+        account.since = self.since;
+        let told = self.own_queue().and_then(|queue| queue.write_account(&mut account));
+        if let Err(error) = told {
+            tracing::debug!(target: "watchpost", %error, "could not write the spool's ledger");
+        }
     }
 
     pub(in super::super) const fn is_dirty(&self) -> bool {

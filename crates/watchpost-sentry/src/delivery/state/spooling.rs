@@ -59,7 +59,7 @@ impl State {
         let mut taken = [0; Lane::COUNT];
         let restored = shelf.restore(*file, content.as_deref(), self.wall_ms, |load| {
             let (bytes, limit) = self.queues.fill(load.lane);
-            let size = usize::try_from(load.bytes).unwrap_or(usize::MAX).saturating_add(PLACE_BYTES);
+            let size = usize::try_from(load.all_bytes()).unwrap_or(usize::MAX).saturating_add(PLACE_BYTES);
             let with = bytes.saturating_add(self.open_bytes(load.lane)).saturating_add(taken[load.lane as usize]);
             let is_first = with == 0;
             let fits = with.saturating_add(size) <= limit / 4 * FILL_QUARTERS || is_first && size <= limit;
@@ -125,7 +125,7 @@ impl State {
         for (file, segment) in segments {
             taken.damaged += segment.found.damaged;
             for load in shelf.take_over(file, segment.bytes, &segment.found, &segment.acknowledged) {
-                self.ledger.accept(&load);
+                self.ledger.recover(&load);
                 taken.items += load.items + load.streamed;
             }
         }
@@ -142,6 +142,27 @@ impl State {
         if let Some(shelf) = &mut self.shelf {
             shelf.fail();
         }
+    }
+
+    /// After a failure: what of a file is on the disk.
+    pub(in super::super) fn confirm_spooled(&mut self, file: FileId, found: &Found) {
+        let Some(shelf) = &mut self.shelf else { return };
+        for load in shelf.confirm(file, found) {
+            self.ledger.drop_held(&load, DropReason::InternalSdkError);
+            self.progressed = true;
+        }
+    }
+
+    /// What other processes may know of this one.
+    pub(in super::super) fn account(&self, now: Instant) -> Account {
+        let kept = self.shelf.as_ref().map(Shelf::kept);
+        let mut account = Account::of(&self.ledger.outcome(), self.ledger.unkept(kept.map_or(&[], |kept| &kept[..])));
+        let until = |until: Instant| {
+            let left = u64::try_from(until.saturating_duration_since(now).as_millis()).unwrap_or(u64::MAX);
+            self.wall_ms.saturating_add(left)
+        };
+        account.limits = self.rate_limits.in_force(now).map(|(name, end)| (name.to_owned(), until(end))).collect();
+        account
     }
 }
 

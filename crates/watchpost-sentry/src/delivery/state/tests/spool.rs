@@ -62,7 +62,7 @@ impl Spooled {
     fn boot(&mut self) {
         let config = SpoolConfig::new("nowhere").with_max_bytes(self.max_bytes);
         self.world = World { now: self.world.now, ..World::new(self.limits, 3) };
-        self.world.state.shelf = Some(Shelf::new(&config).with_segment_bytes(SEGMENT));
+        self.world.state.shelf = Some(Shelf::new(&config, "key").with_segment_bytes(SEGMENT));
         self.queues.clear();
         let mut segments = Vec::new();
         for (place, queue) in self.disk.iter().enumerate().filter(|(_, queue)| !queue.segments.is_empty()) {
