@@ -10,6 +10,7 @@
 //! * [`exporter`]: redaction, mapping and delivery in one handle.
 //! * [`mcp`]: capture, the sans-I/O observer of MCP traffic.
 //! * [`ai`]: capture, the tracer of AI agents.
+//! * [`testing`]: an exporter that keeps what would be sent, for tests.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
@@ -22,3 +23,4 @@ pub mod mapping;
 pub mod mcp;
 pub mod model;
 pub mod redact;
+pub mod testing;

@@ -23,6 +23,18 @@ pub(super) fn current() -> Option<Arc<State>> {
     CURRENT.try_with(|current| current.borrow().last().map(|(_, state)| Arc::clone(state))).ok().flatten()
 }
 
+/// The span outside of all of ours that this code runs in: the call of a tracked MCP server.
+#[cfg(feature = "rmcp")]
+pub(super) fn outside() -> Option<crate::model::TraceParent> {
+    crate::mcp::track::current_call()?.span()
+}
+
+/// The span outside of all of ours that this code runs in: there is no capture that would know one.
+#[cfg(not(feature = "rmcp"))]
+pub(super) const fn outside() -> Option<crate::model::TraceParent> {
+    None
+}
+
 /// While it lives, new spans of this thread are children of the span it was made of. They may be dropped in any order.
 #[must_use = "the span is left as soon as this is dropped"]
 pub struct Entered<'a> {

@@ -21,6 +21,12 @@ pub(super) fn of_error<E: Error + ?Sized>(error: &E) -> ErrorInfo {
     info
 }
 
+/// The error with the chain of its causes and its stack, for captures other than spans.
+#[cfg(feature = "rmcp")]
+pub(crate) fn failure_of<E: Error + ?Sized>(error: &E, backtrace: Option<&Backtrace>) -> ErrorInfo {
+    ErrorInfo { stack: backtrace.and_then(stack), ..of_error(error) }
+}
+
 /// What spans of this thread have seen of a panic that unwinds it, so that those further out tell of the same one.
 #[derive(Default)]
 struct Unwinding {

@@ -70,6 +70,8 @@ mod starter;
 mod state;
 mod tracer;
 
+#[cfg(feature = "rmcp")]
+pub(crate) use self::failure::failure_of;
 use crate::model;
 
 pub use self::{

@@ -12,8 +12,8 @@ use crate::model::{Span, SpanType, Text, TraceParent};
 /// Starts spans of an agent's work and tells a [`TracingSink`] of them. Cheap to clone; clones are the same tracer.
 ///
 /// A span begins below the span that the code runs in ([`ActiveSpan::enter`], [`in_scope`](ActiveSpan::in_scope),
-/// [`instrument`](ActiveSpan::instrument)), else it begins a trace of its own, or goes on with the one it is
-/// [attached](Self::attach) to.
+/// [`instrument`](ActiveSpan::instrument)), else it goes on with the trace it is [attached](Self::attach)
+/// to, or with the call of a tracked MCP server that the code runs in, or begins a trace of its own.
 #[derive(Clone)]
 pub struct Tracer {
     sink: Arc<dyn TracingSink>,
@@ -60,13 +60,13 @@ impl Tracer {
     /// The W3C `traceparent` of the span that this code runs in, to hand on in a call to another service.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {
-        self.current().map(|state| state.traceparent())
+        self.current().map(|state| state.traceparent()).or_else(|| self.outside_header(TraceParent::to_traceparent))
     }
 
     /// The `sentry-trace` of the span that this code runs in, likewise.
     #[must_use]
     pub fn sentry_trace(&self) -> Option<String> {
-        self.current().map(|state| state.sentry_trace())
+        self.current().map(|state| state.sentry_trace()).or_else(|| self.outside_header(TraceParent::to_sentry_trace))
     }
 
     starters!();
@@ -76,7 +76,7 @@ impl Tracer {
             return state.child();
         }
         let sink = Arc::clone(&self.sink);
-        match self.attached {
+        match self.attached.or_else(current::outside) {
             Some(outside) => Place {
                 sink,
                 trace_id: outside.trace_id,
@@ -86,6 +86,11 @@ impl Tracer {
             },
             None => Place { sink, trace_id: random_id::trace_id(), parent: None, outside: None, sampled: None },
         }
+    }
+
+    /// A header of the call of a tracked server that this code runs in, where no span of ours is nearer.
+    fn outside_header(&self, header: impl FnOnce(&TraceParent) -> String) -> Option<String> {
+        self.attached.is_none().then(current::outside).flatten().as_ref().map(header)
     }
 
     /// The span this code runs in, if it is of this tracer, and of the trace it is attached to.

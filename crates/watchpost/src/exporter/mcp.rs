@@ -14,7 +14,7 @@ use watchpost_sentry::{
 };
 
 use super::{
-    ExporterError, SentryConfig,
+    Discarded, EventExporter, ExporterError, SentryConfig,
     destination::{deliver, process_variable},
     switch::exporting_is_off,
 };
@@ -23,7 +23,7 @@ use crate::{
         Settings,
         mcp::{Identity, Mapping, session_trace, span_count, stray_output},
     },
-    model::{McpEvent, StrayOutput},
+    model::{McpEvent, StrayOutput, TraceParent},
     redact::{Capture, redact_event, redact_terminal_line},
 };
 
@@ -157,6 +157,49 @@ impl McpExporter {
 
     fn outcome_of(&self, ask: impl FnOnce(&Delivery) -> Outcome) -> Outcome {
         self.active.as_ref().map_or_else(nothing, |active| ask(&active.delivery))
+    }
+}
+
+impl EventExporter for McpExporter {
+    fn export(&self, event: &McpEvent) {
+        Self::export(self, event);
+    }
+
+    fn capture(&self) -> Capture {
+        self.active.as_ref().map_or(Capture::NONE, |active| active.capture)
+    }
+
+    fn span_of(&self, event_id: &str, session_id: Option<&str>, parent: Option<TraceParent>) -> Option<TraceParent> {
+        let active = self.active.as_ref()?;
+        let event = McpEvent {
+            event_id: event_id.to_owned(),
+            session_id: session_id.map(str::to_owned),
+            trace_parent: parent,
+            ..McpEvent::default()
+        };
+        let identity = Identity::with_session_trace(&event, &active.settings, |id| active.trace_of_session(id));
+        let sampled = active.settings.tracing_enabled() && identity.sampling.sampled;
+        let span_id = if sampled { identity.request_span_id(&event) } else { identity.span_id };
+        Some(TraceParent { trace_id: identity.trace_id, span_id, sampled: Some(identity.sampling.sampled) })
+    }
+
+    fn discard(&self, event: Discarded) {
+        if let Some(active) = &self.active {
+            let reason = match event {
+                Discarded::QueueOverflow => DiscardReason::QueueOverflow,
+                Discarded::Hook => DiscardReason::BeforeSend,
+                Discarded::Internal => DiscardReason::InternalSdkError,
+            };
+            active.discard(reason, Item::Log);
+        }
+    }
+
+    fn flush(&self, timeout: Duration) -> Outcome {
+        Self::flush(self, timeout)
+    }
+
+    fn shutdown(&self, timeout: Duration) -> Outcome {
+        Self::shutdown(self, timeout)
     }
 }
 

@@ -47,6 +47,7 @@
 mod config;
 mod destination;
 mod error;
+mod event_exporter;
 mod mcp;
 mod sentry;
 mod switch;
@@ -54,6 +55,7 @@ mod switch;
 pub use self::{
     config::{ExporterType, SentryConfig},
     error::ExporterError,
+    event_exporter::{Discarded, EventExporter},
     mcp::McpExporter,
     sentry::{
         EventItem, ExporterOptions, LogLevel, SentryExporter, SentryExporterConfig, SentryExporterStats, SpanFilter,

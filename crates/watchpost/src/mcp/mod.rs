@@ -11,6 +11,7 @@
 //! * [`Scanner`] reads one JSON frame of any size in constant memory and keeps the few facts that matter: a [`Message`].
 //! * [`Session`] is the state machine of one connection: it matches answers to requests and makes the events. It knows
 //!   nothing of framing, so an HTTP proxy or an in-process tap feeds it the same messages.
+//! * [`Sessions`] says which session a request belongs to.
 //! * [`StdioObserver`] is only framing: newline-delimited JSON in two directions, as on a server's stdin and stdout.
 //!
 //! None of them reads a clock or waits: time comes in as a [`Moment`]. None fails or panics, whatever the bytes are.
@@ -38,8 +39,14 @@ mod options;
 mod request_id;
 mod scanner;
 mod session;
+mod sessions;
 mod stdio;
+mod tool_context;
+#[cfg(feature = "rmcp")]
+pub mod track;
 
+#[cfg(feature = "rmcp")]
+pub use self::track::{Options, TrackError, Tracked, Tracker, track};
 pub use self::{
     content::Content,
     message::{Field, Message, MessageKind},
@@ -48,5 +55,7 @@ pub use self::{
     request_id::RequestId,
     scanner::{Frame, Scanner},
     session::{Session, SessionCounters},
+    sessions::{ClientInfo, KnownSession, Origin, Sessions, connection_session_id},
     stdio::{StdioCounters, StdioObserver},
+    tool_context::{CONTEXT_ARGUMENT, CONTEXT_DESCRIPTION, add_context_argument},
 };

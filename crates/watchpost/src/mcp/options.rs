@@ -13,7 +13,8 @@ use crate::model::{Actor, Transport};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObserverOptions {
-    /// The session all events belong to; `None` (default) makes a new one, `ses_` and a KSUID.
+    /// The session all events belong to; `None` (default) derives it from `mcp_session_id`, or else makes a new one, `ses_`
+    /// and a KSUID.
     pub session_id: Option<String>,
     /// The project, put into every event.
     pub project_id: Option<String>,

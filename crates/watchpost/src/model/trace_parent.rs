@@ -52,6 +52,24 @@ impl TraceParent {
         Self::checked(hex(&ids[..32])?, hex(&ids[33..])?, sampled)
     }
 
+    /// The W3C `traceparent`. An open decision counts as sampled, or else the called service would drop its half of the trace.
+    #[must_use]
+    pub fn to_traceparent(&self) -> String {
+        let flags = if self.sampled == Some(false) { "00" } else { "01" };
+        format!("00-{}-{}-{flags}", self.trace_id, self.span_id)
+    }
+
+    /// The `sentry-trace`.
+    #[must_use]
+    pub fn to_sentry_trace(&self) -> String {
+        let decision = match self.sampled {
+            Some(true) => "-1",
+            Some(false) => "-0",
+            None => "",
+        };
+        format!("{}-{}{decision}", self.trace_id, self.span_id)
+    }
+
     fn checked(trace_id: [u8; 16], span_id: [u8; 8], sampled: Option<bool>) -> Option<Self> {
         let valid = trace_id != [0; 16] && span_id != [0; 8];
         valid.then_some(Self { trace_id: TraceId(trace_id), span_id: SpanId(span_id), sampled })

@@ -12,7 +12,7 @@ const IDS: usize = 32;
 
 /// A supply of randomness for event ids. It is of one process: a fork must not share it.
 #[derive(Debug)]
-pub(super) struct EventIds {
+pub(in crate::mcp) struct EventIds {
     random: [u8; PAYLOAD * IDS],
     used: usize,
 }
@@ -25,7 +25,7 @@ impl Default for EventIds {
 
 impl EventIds {
     /// A new event id, `evt_` and a KSUID of `now`.
-    pub(super) fn next(&mut self, now: Timestamp) -> String {
+    pub(in crate::mcp) fn next(&mut self, now: Timestamp) -> String {
         if self.used == self.random.len() {
             if getrandom::fill(&mut self.random).is_err() {
                 return model::event_id(now);

@@ -1,7 +1,7 @@
 //! The correlation state machine of one connection: requests and answers in, one event per request out.
 //! Source: JSON-RPC 2.0, the MCP specification ("Lifecycle", "Cancellation", 2026-07-28 "Stateless protocol").
 
-mod event_id;
+pub(super) mod event_id;
 mod failure;
 mod identity;
 mod method;
@@ -17,8 +17,8 @@ use self::{
     method::Method,
     pending::{Call, Pending},
 };
-use super::{Field, Message, MessageKind, Moment, ObserverOptions};
-use crate::model::{self, Completion, Direction, ErrorInfo, McpEvent, TraceParent};
+use super::{Field, Message, MessageKind, Moment, ObserverOptions, connection_session_id};
+use crate::model::{Completion, Direction, ErrorInfo, McpEvent, TraceParent};
 
 /// One connection between an MCP client and a server, seen from between them.
 ///
@@ -97,10 +97,13 @@ impl Ending<'_> {
 }
 
 impl Session {
-    /// A session with the id of `options`, or a new one.
+    /// A session with the id of `options`, or one derived from the peer's own, or a new one.
     #[must_use]
     pub fn new(options: ObserverOptions) -> Self {
-        let session_id = options.session_id.clone().unwrap_or_else(|| model::session_id(Moment::now().wall));
+        let session_id = options.session_id.clone().unwrap_or_else(|| {
+            let peers = options.mcp_session_id.as_deref();
+            connection_session_id(peers, options.project_id.as_deref(), Moment::now())
+        });
         Self {
             options,
             session_id,
