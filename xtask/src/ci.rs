@@ -5,9 +5,12 @@ use crate::{Failure, cargo, interop};
 /// Formatting, lints, docs, tests, then the real peers.
 pub(crate) fn run() -> Result<(), Failure> {
     cargo(&["fmt", "--all", "--check"], &[])?;
+    // Once as it is by default, once with every feature.
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
+    cargo(&["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     cargo(&["test", "--workspace"], &[])?;
+    cargo(&["test", "-p", "watchpost", "--all-features"], &[])?;
     interop::run(&[])
 }
 
