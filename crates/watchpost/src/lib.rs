@@ -19,6 +19,7 @@ struct Readme;
 pub mod ai;
 mod assembly;
 pub mod exporter;
+mod json;
 pub mod mapping;
 pub mod mcp;
 pub mod model;

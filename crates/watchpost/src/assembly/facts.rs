@@ -141,7 +141,8 @@ pub(super) fn identity_of(span: &Span) -> AgentIdentity {
         SpanAttributes::AgentRun(agent) => agent.conversation_id.clone(),
         _ => None,
     };
-    let from_metadata = || ["threadId", "conversationId"].into_iter().find_map(|key| metadata(span, key));
+    let from_metadata =
+        || ["threadId", "conversationId"].into_iter().find_map(|key| metadata(span, key)).map(Into::into);
     AgentIdentity {
         name: span
             .entity_name
@@ -161,7 +162,7 @@ pub(super) fn root_identity_of(span: &Span) -> Option<AgentIdentity> {
 }
 
 fn user_of(span: &Span) -> Option<Text> {
-    ["userId", "resourceId"].into_iter().find_map(|key| metadata(span, key))
+    ["userId", "resourceId"].into_iter().find_map(|key| metadata(span, key)).map(Into::into)
 }
 
 /// The model's id of a call, for a tool's span that has none of its own.
@@ -179,23 +180,42 @@ pub(super) fn give_call_id(span: &mut Span, id: Text) {
     }
 }
 
-pub(super) fn tool_call_of(span: &Span) -> GatheredToolCall {
-    let id = match &span.attributes {
-        SpanAttributes::ToolCall(tool) => tool.tool_call_id.clone(),
-        _ => None,
-    };
-    let name = span.entity_name.as_deref().or(span.entity_id.as_deref()).or_else(|| quoted(&span.name));
-    GatheredToolCall {
-        id: id.or_else(|| metadata(span, "toolCallId")),
-        name: name.unwrap_or(&span.name).into(),
-        arguments: span.input.clone(),
+/// A tool's call as its span tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ToolCall<'a> {
+    pub(super) id: Option<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) arguments: Option<&'a Payload>,
+}
+
+impl<'a> ToolCall<'a> {
+    pub(super) fn of(span: &'a Span) -> Self {
+        let id = match &span.attributes {
+            SpanAttributes::ToolCall(tool) => tool.tool_call_id.as_deref(),
+            _ => None,
+        };
+        let name = span.entity_name.as_deref().or(span.entity_id.as_deref()).or_else(|| quoted(&span.name));
+        Self {
+            id: id.or_else(|| metadata(span, "toolCallId")),
+            name: name.unwrap_or(&span.name),
+            arguments: span.input.as_ref(),
+        }
+    }
+
+    /// As it is kept of a call that is not held whole: without arguments that are long.
+    pub(super) fn to_kept(self) -> GatheredToolCall {
+        GatheredToolCall {
+            id: self.id.map(Into::into),
+            name: self.name.into(),
+            arguments: self.arguments.filter(|arguments| is_short(arguments)).cloned(),
+        }
     }
 }
 
-fn metadata(span: &Span, key: &str) -> Option<Text> {
+fn metadata<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
     let (_, value) = span.metadata.iter().find(|(name, _)| **name == *key)?;
     let text = value.as_str();
-    (!text.is_empty() && text != "null").then(|| text.into())
+    (!text.is_empty() && text != "null").then_some(text)
 }
 
 /// The part of a name in single quotes: `agent run: 'weather'`.

@@ -18,12 +18,14 @@ mod idle;
 mod limits;
 mod merge;
 mod node;
+mod output;
 mod release;
 mod size;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tomb;
+mod tool_calls;
 mod trace;
 
 use std::{collections::BTreeSet, fmt, time::Instant};

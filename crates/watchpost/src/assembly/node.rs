@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use watchpost_sentry::wire::{SpanId, Timestamp};
 
 use super::{
-    facts::{ChunkFacts, ModelCall, ModelFacts, identity_of, is_short, root_identity_of, tool_call_of},
+    facts::{ChunkFacts, ModelCall, ModelFacts, ToolCall, identity_of, is_short, root_identity_of},
     failure::Failure,
 };
 use crate::model::{
@@ -169,9 +169,8 @@ impl Node {
 
     /// A tool that was released while the generation that called it goes on: its call is that one's to tell of.
     pub(super) fn keep_call_of(&mut self, tool: &Self) {
-        if let Some(mut call) = tool.tool_call() {
-            call.arguments = call.arguments.filter(is_short);
-            self.body = Body::Tool(Box::new(call));
+        if let Some(call) = tool.tool_call() {
+            self.body = Body::Tool(Box::new(call.to_kept()));
             self.weigh();
         }
     }
@@ -224,10 +223,12 @@ impl Node {
         }
     }
 
-    pub(super) fn tool_call(&self) -> Option<GatheredToolCall> {
+    pub(super) fn tool_call(&self) -> Option<ToolCall<'_>> {
         match &self.body {
-            Body::Whole(span) if self.role == Role::Tool => Some(tool_call_of(span)),
-            Body::Tool(call) => Some((**call).clone()),
+            Body::Whole(span) if self.role == Role::Tool => Some(ToolCall::of(span)),
+            Body::Tool(call) => {
+                Some(ToolCall { id: call.id.as_deref(), name: &call.name, arguments: call.arguments.as_ref() })
+            }
             _ => None,
         }
     }
@@ -266,8 +267,7 @@ impl Node {
                 self.body = Body::Model(Box::new(facts));
             }
             Role::Tool => {
-                let mut call = tool_call_of(&span);
-                call.arguments = call.arguments.filter(is_short);
+                let mut call = ToolCall::of(&span).to_kept();
                 if let Body::Tool(older) = mem::take(&mut self.body) {
                     call.id = call.id.or(older.id);
                     call.arguments = call.arguments.or(older.arguments);

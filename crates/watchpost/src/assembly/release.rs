@@ -138,6 +138,9 @@ fn finished(table: &mut Table, at: usize, around: Around, crumbs: &[Arc<Breadcru
 
 /// A step's failure is its generation's when that ended with it: the last step failed and the generation tells of no error.
 fn adopt_errors(table: &mut Table, places: &[usize]) {
+    if !table.nodes.iter().any(|node| matches!(&node.body, Body::Model(facts) if facts.error.is_some())) {
+        return;
+    }
     let without_error = places.iter().filter(|place| table.nodes[**place].error().is_none());
     let adopted: Vec<_> =
         without_error.filter_map(|place| Some((*place, last_call_error(table, *place)?.clone()))).collect();

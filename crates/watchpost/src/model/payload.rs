@@ -50,6 +50,11 @@ impl Payload {
         }
     }
 
+    /// A JSON value that is no string, by its text, which is known to be JSON.
+    pub(crate) fn of_checked(json: impl Into<Text>) -> Self {
+        Self { text: json.into(), is_json: true }
+    }
+
     /// Anything that can be serialised.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{GatheredToolCall, Payload};
+use crate::{
+    json::{self, pick},
+    model::{GatheredToolCall, Payload},
+};
 
 /// Messages as the text of a JSON array: those of `{messages}`, an array as it is, anything else as one message of the user.
 pub(super) fn messages(input: &Payload) -> Option<Cow<'_, str>> {
@@ -16,15 +19,15 @@ pub(super) fn messages(input: &Payload) -> Option<Cow<'_, str>> {
     }
     match text.as_bytes().first()? {
         b'[' => Some(Cow::Borrowed(text)).filter(|messages| !is_empty_array(messages)),
-        b'{' => match serde_json::from_str::<Input<'_>>(text) {
-            Ok(Input { messages: Some(messages) }) => match messages.get() {
-                array if array.starts_with('[') => Some(Cow::Borrowed(array)).filter(|array| !is_empty_array(array)),
-                other => raw_text(messages)
-                    .map_or_else(|| Some(user_message(other)), |text| (!text.is_empty()).then(|| user_message(&text)))
-                    .map(Cow::Owned),
-            },
+        b'{' => match pick(text, ["messages"]) {
+            Some([Some(array)]) if array.starts_with('[') => {
+                Some(Cow::Borrowed(array)).filter(|array| !is_empty_array(array))
+            }
+            Some([Some(other)]) => json::text(other)
+                .map_or_else(|| Some(user_message(other)), |text| (!text.is_empty()).then(|| user_message(&text)))
+                .map(Cow::Owned),
             // One message by itself, or anything the host gave.
-            Ok(Input { messages: None }) if text.contains("\"role\"") => Some(Cow::Owned(format!("[{text}]"))),
+            Some([None]) if text.contains("\"role\"") => Some(Cow::Owned(format!("[{text}]"))),
             _ if text == "{}" => None,
             _ => Some(Cow::Owned(user_message(text))),
         },
@@ -41,7 +44,7 @@ pub(super) struct Answer<'a> {
     /// The model's reasoning, where it is given.
     pub(super) reasoning: Option<Cow<'a, str>>,
     /// Its tool calls as the text of a JSON array, in the provider's own shape.
-    tool_calls: Option<&'a RawValue>,
+    tool_calls: Option<&'a str>,
 }
 
 impl<'a> Answer<'a> {
@@ -52,17 +55,15 @@ impl<'a> Answer<'a> {
             return Self { text: filled(Cow::Borrowed(text)), ..Self::default() };
         }
         if text.starts_with('{')
-            && let Ok(read) = serde_json::from_str::<Output<'a>>(text)
+            && let Some([own, object, reasoning, tool_calls]) =
+                pick(text, ["text", "object", "reasoningText", "toolCalls"])
         {
-            let known = [read.text, read.object, read.reasoning_text, read.tool_calls].iter().any(Option::is_some);
-            let object = || read.object.map(RawValue::get).filter(|object| *object != "null").map(Cow::Borrowed);
-            let answer = read.text.and_then(raw_text).and_then(filled).or_else(object);
+            let known = [own, object, reasoning, tool_calls].iter().any(Option::is_some);
+            let answer = own.and_then(json::text).and_then(filled).or(object.map(Cow::Borrowed));
             return Self {
                 text: if known { answer } else { Some(Cow::Borrowed(text)).filter(|text| *text != "{}") },
-                reasoning: read.reasoning_text.and_then(raw_text).and_then(filled),
-                tool_calls: read
-                    .tool_calls
-                    .filter(|calls| calls.get().starts_with('[') && !is_empty_array(calls.get())),
+                reasoning: reasoning.and_then(json::text).and_then(filled),
+                tool_calls: tool_calls.filter(|calls| calls.starts_with('[') && !is_empty_array(calls)),
             };
         }
         Self { text: Some(Cow::Borrowed(text)).filter(|text| *text != "null"), ..Self::default() }
@@ -73,7 +74,7 @@ impl<'a> Answer<'a> {
         if !made.is_empty() {
             return Some(write_tool_calls(made.iter().map(ToolCall::from)));
         }
-        let asked: Vec<AskedToolCall<'_>> = serde_json::from_str(self.tool_calls?.get()).ok()?;
+        let asked: Vec<AskedToolCall<'_>> = serde_json::from_str(self.tool_calls?).ok()?;
         Some(write_tool_calls(asked.into_iter().map(ToolCall::from)))
     }
 }
@@ -97,24 +98,6 @@ pub(super) fn is_error_result(output: &Payload) -> Option<bool> {
         is_error: Option<bool>,
     }
     serde_json::from_str::<Result>(output.as_str()).ok()?.is_error
-}
-
-#[derive(Deserialize)]
-struct Input<'a> {
-    #[serde(borrow)]
-    messages: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Output<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow, rename = "reasoningText")]
-    reasoning_text: Option<&'a RawValue>,
-    #[serde(borrow, rename = "toolCalls")]
-    tool_calls: Option<&'a RawValue>,
 }
 
 /// A tool call in an answer, by the names of either generation of the AI SDK.
@@ -148,8 +131,8 @@ impl<'a> From<&'a GatheredToolCall> for ToolCall<'a> {
 impl<'a> From<AskedToolCall<'a>> for ToolCall<'a> {
     fn from(call: AskedToolCall<'a>) -> Self {
         Self {
-            id: call.id.and_then(raw_text),
-            name: call.name.and_then(raw_text),
+            id: call.id.map(RawValue::get).and_then(json::text),
+            name: call.name.map(RawValue::get).and_then(json::text),
             arguments: call.arguments.map(|arguments| Cow::Borrowed(arguments.get())),
         }
     }
@@ -193,16 +176,6 @@ fn user_message(text: &str) -> String {
 fn push_string(json: &mut String, text: &str) {
     // A string is always serialised.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
-}
-
-/// The text of a JSON string; `None` for any other value.
-fn raw_text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
-        serde_json::from_str::<String>(raw.get()).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
-    }
 }
 
 fn filled(text: Cow<'_, str>) -> Option<Cow<'_, str>> {

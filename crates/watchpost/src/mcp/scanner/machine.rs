@@ -3,10 +3,10 @@
 
 use super::{
     Scanner, State,
-    find::find_quote_or_backslash,
     path::{Node, Target},
     text::Decoded,
 };
+use crate::json::find::find_quote_or_backslash;
 
 /// The longest key of the table has 41 bytes; a longer one is unknown.
 const KEY_LIMIT: usize = 64;

@@ -1,7 +1,6 @@
 //! An incremental JSON scanner that keeps a few facts of a JSON-RPC message and skips the rest, in constant memory
 //! and without recursion. Source: RFC 8259 (JSON), JSON-RPC 2.0 (messages and batches).
 
-mod find;
 mod machine;
 mod path;
 mod scalar;

@@ -1,10 +1,8 @@
 //! What the scanner passes over: strings and containers that nobody asked for. The hot path: a frame's bulk is
 //! arguments and results (`examples/observe_throughput.rs`).
 
-use super::{
-    Scanner, State,
-    find::{find_quote_or_backslash, find_quote_or_bracket},
-};
+use super::{Scanner, State};
+use crate::json::find::{find_quote_or_backslash, find_quote_or_bracket};
 
 impl Scanner {
     pub(super) fn skip_key(&mut self, piece: &[u8], at: usize, escaped: bool) -> usize {

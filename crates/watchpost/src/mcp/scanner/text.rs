@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::find::find_quote_or_backslash;
+use crate::json::find::find_quote_or_backslash;
 
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 /// Ends a text that was cut.

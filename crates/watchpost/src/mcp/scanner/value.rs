@@ -2,15 +2,17 @@
 
 use super::{
     Raw, Scanner, State,
-    find::find_quote_or_backslash,
     path::{Node, Target},
     scalar::{Scalar, is_scalar_byte},
     text::{Decoded, bounded_text},
 };
-use crate::mcp::{
-    Field,
-    content::TYPE_LIMIT,
-    message::{IdKind, flag},
+use crate::{
+    json::find::find_quote_or_backslash,
+    mcp::{
+        Field,
+        content::TYPE_LIMIT,
+        message::{IdKind, flag},
+    },
 };
 
 /// Bytes kept of a number: more than any number with a meaning has.

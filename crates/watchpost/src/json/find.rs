@@ -21,7 +21,7 @@ fn word(bytes: &[u8]) -> Option<u64> {
 
 /// The first quote or backslash.
 #[inline]
-pub(super) fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < SHORT {
         let Some(word) = word(&bytes[at..]) else {
@@ -39,7 +39,7 @@ pub(super) fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
 
 /// The first quote or bracket.
 #[inline]
-pub(super) fn find_quote_or_bracket(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn find_quote_or_bracket(bytes: &[u8]) -> Option<usize> {
     const LOWER: u64 = ONES * 0x20;
     let mut at = 0;
     while let Some(word) = word(&bytes[at..]) {
