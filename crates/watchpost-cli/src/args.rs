@@ -4,6 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use watchpost::{exporter::TraceMode, mcp::EventFilter};
+use watchpost_receiver::Fault;
 
 use crate::{
     chosen::{ChosenCapture, ChosenSpanMode},
@@ -152,19 +153,65 @@ pub(crate) enum ImportFormat {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ViewArgs {
-    /// The address to listen on.
+    #[command(subcommand)]
+    pub(crate) action: Option<ViewAction>,
+    /// The address to listen on; one that other machines reach needs --token.
     #[arg(long, value_name = "ADDR", default_value_t = local_receiver::DEFAULT_ADDRESS)]
     pub(crate) listen: SocketAddr,
-    /// The database file [default: watchpost/view.db in the user's data folder].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) db: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Megabytes kept; the oldest are pruned.
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) max_size: u64,
+    /// Days kept; older items are pruned [default: for ever].
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    pub(crate) max_age: Option<u64>,
     /// Print what arrives, one line each.
     #[arg(long)]
     pub(crate) tail: bool,
+    /// Ask for this token: the key of a sender's DSN, `?token=` in a browser, a bearer for programs.
+    #[arg(long, env = "WATCHPOST_VIEW_TOKEN", hide_env_values = true, value_parser = parse_token)]
+    pub(crate) token: Option<String>,
+    /// A name under which the receiver may be called beside localhost and its addresses; repeatable.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Play a fault to senders, for example 503, 429:60 or 429:60:log_item; repeatable.
+    #[arg(long = "fail", value_name = "STATUS[:SECONDS[:CATEGORY;…]]")]
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Which database.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DatabaseArgs {
+    /// The database file [default: watchpost/view.db in the user's data folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+}
+
+/// What `view` does instead of receiving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ViewAction {
+    /// Write a session and its traces to a file that `view import` reads and any receiver takes.
+    Export {
+        /// The session's id, or a trace's.
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// The file to write, `-` for standard output.
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+    },
+    /// Take in what `view export` wrote.
+    Import {
+        /// The file, `-` for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -184,6 +231,16 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A token that is hard to guess and needs no escaping in a DSN.
+fn parse_token(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_plain && text.len() >= 16 {
+        Ok(text.to_owned())
+    } else {
+        Err("expected at least 16 letters, digits, `-` or `_`".to_owned())
+    }
+}
+
 fn parse_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
@@ -200,6 +257,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_is_long_and_plain() {
+        assert!(parse_token("0123456789abcdef").is_ok());
+        assert!(parse_token("short").is_err() && parse_token("0123456789abcdef@evil").is_err());
     }
 
     #[test]

@@ -59,6 +59,36 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// There is no database to export from.
+    #[error("there is no database {}: give --db FILE, or run `watchpost view` first", path.display())]
+    NoDatabase {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is nothing with this id.
+    #[error("{} has no session and no trace {id:?}; the sessions page shows their ids", path.display())]
+    NoSession {
+        /// The id asked for.
+        id: String,
+        /// The database.
+        path: PathBuf,
+    },
+    /// The export can't be written.
+    #[error("can't write {}: {source}", path.display())]
+    WriteExport {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is imported is damaged.
+    #[error("{} can't be imported: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Signals can't be watched for.
     #[error("can't watch for signals: {0}")]
     Signals(std::io::Error),
@@ -82,6 +112,10 @@ impl Failure {
             | Self::Demo(_)
             | Self::NoDataFolder
             | Self::DataFolder { .. }
+            | Self::NoDatabase { .. }
+            | Self::NoSession { .. }
+            | Self::WriteExport { .. }
+            | Self::Damaged { .. }
             | Self::Signals(_)
             | Self::Output(_) => ExitCode::FAILURE,
         }

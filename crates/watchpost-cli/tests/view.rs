@@ -108,3 +108,44 @@ fn a_taken_port_is_named_and_ends_with_1() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("is in use"), "{said}");
 }
+
+#[test]
+fn an_exported_session_can_be_imported_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (folder.path().join("here.db"), folder.path().join("there.db"));
+    let file = folder.path().join("session.envelope");
+    let view = View::start(&here);
+    proxied_call(view.address);
+    let sessions = view.get("/api/sessions");
+    let id = sessions.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    // While the receiver has it open.
+    let watchpost =
+        |args: &[&std::ffi::OsStr]| Command::new(env!("CARGO_BIN_EXE_watchpost")).args(args).output().unwrap();
+    let os = std::ffi::OsStr::new;
+    let exported =
+        watchpost(&[os("view"), os("export"), os(&id), os("--db"), here.as_os_str(), os("-o"), file.as_os_str()]);
+    assert!(exported.status.success(), "{exported:?}");
+    assert_eq!(view.stop(), Some(0));
+
+    let imported = watchpost(&[os("view"), os("import"), file.as_os_str(), os("--db"), there.as_os_str()]);
+    assert!(imported.status.success(), "{imported:?}");
+    let again = View::start(&there);
+    assert!(again.get(&format!("/api/sessions/{id}")).contains("\"calls\":1"));
+    assert_eq!(again.stop(), Some(0));
+
+    let missing = watchpost(&[os("view"), os("export"), os("nobody"), os("--db"), there.as_os_str()]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("has no session"), "{missing:?}");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_watchpost"))
+        .args(["view", "--listen", "0.0.0.0:0", "--db"])
+        .arg(folder.path().join("view.db"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ask for a token (--token)"), "{output:?}");
+}

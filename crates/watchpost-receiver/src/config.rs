@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fault::Fault;
+
 /// The port a receiver listens on by default: Spotlight's.
 pub const DEFAULT_PORT: u16 = 8969;
 
@@ -53,9 +55,14 @@ pub struct ReceiverConfig {
     pub max_envelope_bytes: u64,
     /// Names accepted in the `Host` header beside `localhost`, loopback addresses and the bound address. Default none.
     pub allowed_hosts: Vec<String>,
-    /// Whether an address that other machines reach may be bound. Default `false`: what is kept here is private and
-    /// nothing asks for a password.
+    /// Whether an address that other machines reach may be bound without a [`token`](Self::token). Default `false`: what is
+    /// kept here is private and nothing asks for a password.
     pub remote_access: bool,
+    /// What every request must bring: as a bearer, as the key of a sender's DSN, or in a browser once as `?token=`. Default
+    /// `None`: nothing. With a token any address may be bound.
+    pub token: Option<String>,
+    /// Faults played to senders; the first that fits an envelope holds. Default none.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for ReceiverConfig {
@@ -68,6 +75,8 @@ impl Default for ReceiverConfig {
             max_envelope_bytes: DEFAULT_MAX_ENVELOPE_BYTES,
             allowed_hosts: Vec::new(),
             remote_access: false,
+            token: None,
+            faults: Vec::new(),
         }
     }
 }
@@ -125,6 +134,20 @@ impl ReceiverConfig {
     #[must_use]
     pub fn with_remote_access(mut self, allowed: bool) -> Self {
         self.remote_access = allowed;
+        self
+    }
+
+    /// Asks every request for `token`. Letters, digits, `-` and `_` need no escaping in a DSN.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Plays `fault` to senders.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
         self
     }
 }

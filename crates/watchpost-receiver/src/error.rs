@@ -24,9 +24,9 @@ pub enum ReceiverError {
         /// What the system said.
         source: io::Error,
     },
-    /// The address is not a loopback address and remote access was not allowed.
+    /// The address is not a loopback address and there is no token.
     #[error(
-        "{address} can be reached from other machines, and what is kept here is private; use 127.0.0.1 or allow remote access"
+        "{address} can be reached from other machines, and what is kept here is private; use 127.0.0.1, or ask for a token (--token)"
     )]
     NotLoopback {
         /// The address asked for.

@@ -27,6 +27,7 @@
 //! - `Content-Encoding`: gzip, deflate (zlib or raw), br, zstd, also stacked. At most
 //!   [`max_envelope_bytes`](ReceiverConfig::max_envelope_bytes) once decompressed, else 413.
 //! - A damaged envelope is answered with 400 and `{"detail":"…"}`; the items before the damage are kept.
+//! - With [`faults`](ReceiverConfig::faults) it answers as a failing or limiting Sentry does.
 //! - Browser SDKs may send from pages on loopback origins (CORS).
 //!
 //! # Reading: the JSON API
@@ -53,14 +54,18 @@
 //! | `/stream?payload` | server-sent events: a message for each item stored, a [`StoredItem`] with its `payload` |
 //! | `/health` | `ok` |
 //!
-//! The pages are `/`, `/sessions/{id}`, `/traces`, `/traces/{id}`, `/issues`, `/issues/{id}` and `/logs`.
+//! The pages are `/`, `/sessions`, `/sessions/{id}`, `/traces`, `/traces/{id}`, `/traces/{id}/spans/{item}-{position}`,
+//! `/issues`, `/issues/{id}`, `/tools`, `/logs`, `/search` and `/items/{id}`; each address stays what it is.
 //!
 //! # What is kept, what is lost
 //!
 //! - Every item is kept as it came, of any type. Logs and v2 spans are kept one by one, not as containers.
 //! - An error event or transaction with the event id of an earlier one, a log with the event id and time of an earlier one and
 //!   a v2 span with the trace and span id of an earlier one are counted as duplicates and not stored again.
-//! - The oldest items go when the database reaches [`max_bytes`](ReceiverConfig::max_bytes); they are counted as pruned.
+//! - The oldest items go when the database reaches [`max_bytes`](ReceiverConfig::max_bytes) or they reach
+//!   [`max_age`](ReceiverConfig::max_age); they are counted as pruned. The sums of the overview and the tools keep counting them
+//!   until they are too old themselves.
+//! - Costs are as sent, else estimated from public price lists.
 //! - What was answered is in memory for a few milliseconds before it is committed; a `kill -9` loses that and no more. A
 //!   power cut may lose the last seconds, since commits do not wait for the disk.
 //! - A subscriber that is more than 4096 items behind misses some, and is told how many.
@@ -71,15 +76,18 @@
 //! pages of other origins are refused; pages load nothing from elsewhere and run no script but their own; everything from
 //! outside is escaped, made inert and bounded in length.
 //!
+//! Other addresses are bound only with a [`token`](ReceiverConfig::token), which every request then needs. It travels in the
+//! clear: put TLS in front of what leaves the machine.
+//!
 //! # Missing
 //!
-//! Rate limits are not played, attachments are kept but not shown, replays and profiles are kept raw. There is no password:
-//! do not bind an address that others reach.
+//! Attachments are kept but not shown, replays and profiles are kept raw.
 
 mod block_on;
 mod config;
 mod encoding;
 mod error;
+mod fault;
 mod http;
 mod inert;
 mod ingest;
@@ -91,6 +99,7 @@ pub mod tail;
 pub use self::{
     config::{DEFAULT_MAX_BYTES, DEFAULT_MAX_ENVELOPE_BYTES, DEFAULT_PORT, Database, ReceiverConfig},
     error::{ImportError, ReceiverError, StoreError},
+    fault::{Fault, FaultError},
     receiver::{Receiver, RunningReceiver},
     store::{
         Actor, Calls, Cursor, CursorError, Discard, ErrorEntry, Export, Found, Issue, IssueDetail, IssueList,

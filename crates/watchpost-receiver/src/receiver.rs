@@ -54,17 +54,18 @@ pub struct Receiver {
     address: SocketAddr,
     store: Store,
     router: Router,
+    token: Option<String>,
 }
 
 impl Receiver {
     /// Takes the port, then opens the database (and migrates it).
     ///
     /// # Errors
-    /// When the port is taken, the address may be reached from elsewhere without
-    /// [`remote_access`](ReceiverConfig::remote_access), or the database cannot be used.
+    /// When the port is taken, the address may be reached from elsewhere without a
+    /// [`token`](ReceiverConfig::token), or the database cannot be used.
     pub fn bind(config: ReceiverConfig) -> Result<Self, ReceiverError> {
         let address = config.address;
-        if !address.ip().is_loopback() && !config.remote_access {
+        if !address.ip().is_loopback() && !config.remote_access && config.token.is_none() {
             return Err(ReceiverError::NotLoopback { address });
         }
         let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
@@ -77,7 +78,7 @@ impl Receiver {
         let keep = Keep { max_bytes: config.max_bytes, max_age: config.max_age };
         let store = Store::open_with(&config.database, keep)?;
         let router = router(App::new(store.clone(), &config, address, reachable(address)));
-        Ok(Self { listener, address, store, router })
+        Ok(Self { listener, address, store, router, token: config.token })
     }
 
     /// The address it listens on, with the port it got.
@@ -152,7 +153,7 @@ impl Receiver {
     /// # Errors
     /// When the thread or its runtime cannot be started.
     pub fn start(self) -> Result<RunningReceiver, ReceiverError> {
-        let (address, store) = (self.address, self.store.clone());
+        let (address, store, token) = (self.address, self.store.clone(), self.token.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -172,7 +173,7 @@ impl Receiver {
                 }
             })
             .map_err(ReceiverError::Start)?;
-        Ok(RunningReceiver { address, store, running: Some(Running { stop, thread }) })
+        Ok(RunningReceiver { address, store, token, running: Some(Running { stop, thread }) })
     }
 }
 
@@ -182,6 +183,7 @@ impl Receiver {
 pub struct RunningReceiver {
     address: SocketAddr,
     store: Store,
+    token: Option<String>,
     running: Option<Running>,
 }
 
@@ -198,16 +200,19 @@ impl RunningReceiver {
         self.address
     }
 
-    /// The address of its first page, for a browser on this machine.
+    /// The address of its first page, for a browser on this machine; with the token, if it asks for one.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", reachable(self.address))
+        match &self.token {
+            Some(token) => format!("http://{}/?token={token}", reachable(self.address)),
+            None => format!("http://{}/", reachable(self.address)),
+        }
     }
 
-    /// A DSN that sends to it. It takes any key and any project.
+    /// A DSN that sends to it. It takes any project, and any key unless it asks for a token, which then is the key.
     #[must_use]
     pub fn dsn(&self) -> String {
-        format!("http://watchpost@{}/1", reachable(self.address))
+        format!("http://{}@{}/1", self.token.as_deref().unwrap_or("watchpost"), reachable(self.address))
     }
 
     /// A handle to what is received; it may be kept after the receiver has stopped.

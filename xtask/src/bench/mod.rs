@@ -7,6 +7,7 @@ mod node;
 mod options;
 mod process;
 mod proxy;
+mod receiver;
 mod report;
 mod server;
 mod session;
@@ -17,8 +18,7 @@ mod statistics;
 use self::options::Options;
 use crate::Failure;
 
-const USAGE: &str =
-    "which bench? cargo xtask bench proxy|mcp|spans [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
+const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
 
 /// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     match name.as_str() {
         "proxy" => proxy::run(&Options::parse(rest)?),
         "mcp" => mcp::run(&Options::parse(rest)?),
+        "receiver" => receiver::run(&Options::parse(rest)?),
         "spans" => spans::run(&Options::parse(rest)?),
         "echo-server" => server::run(rest),
         "sink" => sink::run(rest),

@@ -1,10 +1,13 @@
-//! `watchpost view`: the local receiver and its page, until interrupted.
+//! `watchpost view`: the local receiver and its page, until interrupted; `view export` and `view import` (`file`).
+
+mod file;
 
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use signal_hook::{
@@ -13,18 +16,30 @@ use signal_hook::{
 };
 use watchpost_receiver::{Receiver, ReceiverConfig, Subscription, tail};
 
-use crate::{args::ViewArgs, failure::Failure};
+use crate::{
+    args::{DatabaseArgs, ViewAction, ViewArgs},
+    failure::Failure,
+};
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT or SIGTERM, or exports or imports a session.
 pub(crate) fn run(args: &ViewArgs) -> Result<ExitCode, Failure> {
-    let database = match &args.db {
-        Some(path) => path.clone(),
-        None => default_database()?,
-    };
-    let config = ReceiverConfig::default()
+    match &args.action {
+        Some(ViewAction::Export { id, database, output }) => file::export(id, &path(database)?, output),
+        Some(ViewAction::Import { file, database }) => file::import(file, path(database)?),
+        None => serve(args),
+    }
+}
+
+fn serve(args: &ViewArgs) -> Result<ExitCode, Failure> {
+    let database = path(&args.database)?;
+    let mut config = ReceiverConfig::default()
         .with_address(args.listen)
         .with_file(&database)
         .with_max_bytes(args.max_size.saturating_mul(1024 * 1024));
+    config.max_age = args.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60)));
+    config.token.clone_from(&args.token);
+    config.allowed_hosts.clone_from(&args.allowed_hosts);
+    config.faults.clone_from(&args.faults);
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Signals)?;
     let receiver = Receiver::bind(config)?.start()?;
     let banner = format!(
@@ -57,6 +72,11 @@ fn print_items(mut items: Subscription) {
             return;
         }
     }
+}
+
+/// The database's file: the one named, else the default.
+fn path(args: &DatabaseArgs) -> Result<PathBuf, Failure> {
+    args.db.clone().map_or_else(default_database, Ok)
 }
 
 /// `$XDG_DATA_HOME/watchpost/view.db`, else `~/.local/share/watchpost/view.db`; its folder is made, readable to the user

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     BadRequest(String),
     #[error("{0}")]
     Forbidden(&'static str),
+    #[error("this receiver asks for its token: ?token=… in a browser, a bearer, or the key of the DSN")]
+    Unauthorized,
     #[error("{0}")]
     NotFound(&'static str),
     #[error("the request was not sent in time")]
@@ -36,6 +38,7 @@ impl Failure {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

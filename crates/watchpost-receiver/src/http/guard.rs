@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::token::{self, Admission};
 use super::{App, Failure, Shared};
 
 /// What a page may load: its own style and script, its own API, nothing else and from nowhere else.
@@ -35,7 +36,11 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let mut response = match admit(&app.shared, &request) {
         Err(failure) => failure.into_response(),
         Ok(()) if request.method() == Method::OPTIONS && is_ingest => preflight(request.headers()),
-        Ok(()) => next.run(request).await,
+        Ok(()) => match app.shared.token.as_deref().map(|token| token::admit(token, &request)) {
+            None | Some(Admission::Granted) => next.run(request).await,
+            Some(Admission::Redirect(response)) => response,
+            Some(Admission::Refused) => Failure::Unauthorized.into_response(),
+        },
     };
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
@@ -50,7 +55,10 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("retry-after, x-sentry-rate-limits"),
+        );
         headers
             .insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     }
@@ -76,7 +84,7 @@ fn admit(shared: &Shared, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-fn is_ingest(path: &str) -> bool {
+pub(super) fn is_ingest(path: &str) -> bool {
     // `/api/{project}/envelope`; an item's envelope (`/api/items/{id}/envelope`) is read, not sent.
     let rest = path.strip_prefix("/api/").map(|rest| rest.trim_end_matches('/'));
     path == "/stream"

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use watchpost_sentry::wire::Timestamp;
 
 use super::body::{Collected, collect};
 use super::{App, Failure};
+use crate::fault::Fault;
 use crate::inert::clip;
 use crate::ingest::{Damage, Origin, Reading, read_envelope};
 use crate::store::Sdk;
@@ -50,6 +51,9 @@ async fn take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> R
         app.store.count_rejected();
     }
     let taken = result?;
+    if let Some(fault) = taken.fault {
+        return Ok(play(app, &fault));
+    }
     match taken.damage {
         None => Ok(match taken.event_id {
             Some(id) => Json(json!({ "id": id })).into_response(),
@@ -74,6 +78,8 @@ struct Taken {
     event_id: Option<watchpost_sentry::wire::EventId>,
     kept: usize,
     damage: Option<Damage>,
+    /// A fault that is played for it.
+    fault: Option<Fault>,
 }
 
 async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
@@ -94,10 +100,30 @@ async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) 
     queue(app, reading).await
 }
 
-async fn queue(app: &App, reading: Reading) -> Result<Taken, Failure> {
+async fn queue(app: &App, mut reading: Reading) -> Result<Taken, Failure> {
+    let has_record = |fault: &&Fault| reading.records.iter().any(|record| fault.drops(&record.kind));
+    let fault = app.shared.faults.iter().find(|fault| fault.is_total() || has_record(fault)).cloned();
+    if let Some(fault) = &fault {
+        reading.records.retain(|record| !fault.drops(&record.kind));
+    }
     let kept = reading.records.len();
     app.store.queue(reading.records).await?;
-    Ok(Taken { event_id: reading.event_id, kept, damage: reading.damage })
+    Ok(Taken { event_id: reading.event_id, kept, damage: reading.damage, fault })
+}
+
+/// Answers as Sentry would when it does not take something.
+fn play(app: &App, fault: &Fault) -> Response {
+    app.store.count_rejected();
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = (status, Json(json!({ "detail": "played by this receiver (--fail)" }))).into_response();
+    let headers = response.headers_mut();
+    if let Some(seconds) = fault.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(limits) = fault.rate_limits().and_then(|limits| HeaderValue::try_from(limits).ok()) {
+        headers.insert("x-sentry-rate-limits", limits);
+    }
+    response
 }
 
 /// The SDK as the request names it: `sentry_client=name/version` in Sentry's own header.

@@ -7,6 +7,7 @@ mod body;
 mod guard;
 mod ingest;
 mod live;
+mod token;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::answer::Failure;
 use crate::config::ReceiverConfig;
 use crate::error::StoreError;
+use crate::fault::Fault;
 use crate::pages;
 use crate::store::Store;
 
@@ -42,6 +44,10 @@ struct Shared {
     /// The bound address when it is a single one.
     bound: Option<IpAddr>,
     allowed_hosts: Vec<String>,
+    /// What a request must bring, if anything.
+    token: Option<String>,
+    /// What is played instead of an answer.
+    faults: Vec<Fault>,
     decoders: Semaphore,
     bodies: Arc<Semaphore>,
 }
@@ -55,6 +61,8 @@ impl App {
             max_envelope_bytes: config.max_envelope_bytes,
             bound: (!ip.is_unspecified()).then_some(ip),
             allowed_hosts: config.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            token: config.token.clone(),
+            faults: config.faults.clone(),
             decoders: Semaphore::new(DECODERS),
             bodies: Arc::new(Semaphore::new(BODY_BUDGET_KIB)),
         };
