@@ -33,6 +33,17 @@ pub(crate) enum Command {
     Mcp(McpArgs),
     /// Export recorded events and say what became of them.
     Import(ImportArgs),
+    /// Show what the spool holds, for whom, and what became of everything: sent, held, dropped and why.
+    ///
+    /// Exit code 1 when items were left behind that no running process sends: the next start with the same DSN does, or
+    /// `watchpost flush`. What running processes hold is on its way, and what was dropped is past: both are shown, with exit
+    /// code 0.
+    Status(StatusArgs),
+    /// Send now what earlier runs could not send and left in the spool.
+    ///
+    /// Exit code 0 when everything was delivered, 1 when something is left or was dropped. What running processes hold is left
+    /// to them.
+    Flush(FlushArgs),
     /// Receive what Sentry would receive, keep it, and show it on a local web page.
     View(ViewArgs),
     /// Try everything at once: a receiver, an example MCP server behind the proxy, and what arrived.
@@ -150,6 +161,38 @@ pub(crate) enum ImportFormat {
     Agentcat,
     /// Mastra's tracing events, one JSON object a line: {"type":"span_ended","exportedSpan":{…}}.
     Mastra,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    /// The spool's folder [default: watchpost/spool in the user's state folder].
+    #[arg(long, env = "WATCHPOST_SPOOL", value_name = "DIR")]
+    pub(crate) spool: Option<Given<ChosenSpool>>,
+    /// The configuration file [default: watchpost.toml in this folder, if there is one].
+    #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<Given<PathBuf>>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FlushArgs {
+    /// Sentry's Data Source Name: what was left for it is sent (project settings, "Client Keys").
+    #[arg(long, env = "SENTRY_DSN", hide_env_values = true)]
+    pub(crate) dsn: Option<Given<String>>,
+    /// The spool's folder [default: watchpost/spool in the user's state folder].
+    #[arg(long, env = "WATCHPOST_SPOOL", value_name = "DIR")]
+    pub(crate) spool: Option<Given<ChosenSpool>>,
+    /// The configuration file [default: watchpost.toml in this folder, if there is one].
+    #[arg(long, env = "WATCHPOST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<Given<PathBuf>>,
+    /// Seconds to go on for at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_seconds)]
+    pub(crate) timeout: f64,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -42,6 +42,20 @@ pub(crate) enum Failure {
         /// How long it waited.
         seconds: f64,
     },
+    /// There is no spool to look at.
+    #[error("the spool is off, or there is no home to find it in: give --spool DIR")]
+    NoSpool,
+    /// The spool can't be read.
+    #[error("can't read the spool {}: {source}", path.display())]
+    Spool {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A delivery can't be set up.
+    #[error("the DSN can't be used: {0}")]
+    Dsn(String),
     /// The local receiver failed.
     #[error("{0}")]
     Receiver(#[from] ReceiverError),
@@ -104,10 +118,13 @@ impl Failure {
     /// 78 (`EX_CONFIG`) for what is wrong in the configuration, 1 for the rest.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Exporter(_) | Self::NoDestination { .. } => ExitCode::from(78),
+            Self::Config(_) | Self::Exporter(_) | Self::NoDestination { .. } | Self::NoSpool | Self::Dsn(_) => {
+                ExitCode::from(78)
+            }
             Self::Proxy(error) => ExitCode::from(error.exit_code()),
             Self::Input { .. }
             | Self::NothingTaken { .. }
+            | Self::Spool { .. }
             | Self::Receiver(_)
             | Self::Demo(_)
             | Self::NoDataFolder

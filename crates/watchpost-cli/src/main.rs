@@ -28,6 +28,8 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Mcp(mcp) => command::mcp::run(mcp),
         Command::Import(import) => command::import::run(&import),
+        Command::Status(status) => command::status::run(&status),
+        Command::Flush(flush) => command::flush::run(&flush),
         Command::View(view) => command::view::run(&view),
         Command::Demo(demo) => command::demo::run(&demo),
         Command::DemoServer => demo::server::run(),

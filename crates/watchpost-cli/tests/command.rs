@@ -276,7 +276,7 @@ fn an_import_says_when_the_user_turned_exporting_off() {
     command.args(["import", "--format", "agentcat", "--dsn", "http://k@127.0.0.1:9/1", "-"]).env("DO_NOT_TRACK", "1");
     let output = run(&mut command, r#"{"event_type":"mcp:tools/list","timestamp":"2026-11-20T10:00:00Z"}"#);
     let said = text(&output.stdout);
-    assert!(said.contains("exporting is off") && said.contains("1 lines: 0 exported"), "{said}");
+    assert!(said.contains("exporting is off") && said.contains("1 line: 0 exported"), "{said}");
 }
 
 #[test]

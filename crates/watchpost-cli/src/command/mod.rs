@@ -2,7 +2,10 @@
 
 pub(crate) mod completions;
 pub(crate) mod demo;
+mod ending;
+pub(crate) mod flush;
 pub(crate) mod import;
 mod lines;
 pub(crate) mod mcp;
+pub(crate) mod status;
 pub(crate) mod view;

@@ -34,6 +34,7 @@ use self::{client::ClientPipes, guard::Guard, server::Server, signals::SignalStr
 pub(crate) use self::{
     error::ProxyError,
     observe::{ObserverEnd, Tap},
+    signals::is_ignored,
 };
 
 /// What to run, and how patient to be with it.

@@ -38,6 +38,11 @@ fn ignored_at_start() -> u64 {
     std::fs::read_to_string("/proc/self/status").ok().and_then(|status| parse_ignored(&status)).unwrap_or(0)
 }
 
+/// Whether we were started with this signal ignored.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    is_in(ignored_at_start(), signal)
+}
+
 fn parse_ignored(status: &str) -> Option<u64> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()

@@ -10,21 +10,36 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    iterator::Signals,
+};
 use watchpost_sentry::delivery::Outcome;
 
 use self::{agentcat::Agentcat, mastra::Mastra, summary::Summary};
-use super::lines::{Line, Lines, MAX_LINE_BYTES};
+use super::{
+    ending::Ending,
+    lines::{Line, Lines, MAX_LINE_BYTES},
+};
 use crate::{
     args::{ImportArgs, ImportFormat},
     config::Settings,
     failure::Failure,
-    local_receiver,
+    local_receiver, proxy,
 };
 
+/// Who interrupts does not wait longer, also when the spool takes nothing.
+const INTERRUPTED: Duration = Duration::from_secs(2);
 /// Reasons printed one by one; the rest is only counted.
 const MAX_COMPLAINTS: u64 = 20;
 
@@ -58,22 +73,29 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let (input, bytes) = open(&args.file)?;
     let progress = progress_bar(bytes);
     match args.format {
-        ImportFormat::Agentcat => import(&Agentcat::new(settings)?, args, input, &progress),
-        ImportFormat::Mastra => import(&Mastra::new(settings)?, args, input, &progress),
+        ImportFormat::Agentcat => import(Agentcat::new(settings)?, args, input, &progress),
+        ImportFormat::Mastra => import(Mastra::new(settings)?, args, input, &progress),
     }
 }
 
-fn import<T: Target>(
-    target: &T,
+fn import<T: Target + Send + Sync + 'static>(
+    target: T,
     args: &ImportArgs,
     input: Box<dyn io::Read>,
     progress: &ProgressBar,
 ) -> Result<ExitCode, Failure> {
     let timeout = Duration::from_secs_f64(args.timeout);
-    let mut summary = Summary { exporting: target.is_enabled(), ..Summary::default() };
+    let summary = Summary { exporting: target.is_enabled(), ..Summary::default() };
+    let running = Arc::new(Running { target, summary: Mutex::new(Some(summary)), json: args.json });
+    watch_for_signals(running.clone(), progress.clone())?;
+    // A panic costs what is still being read, not what was taken.
+    let _ending = Ending(|| {
+        running.target.shutdown(INTERRUPTED);
+    });
     let mut lines = Lines::new(progress.wrap_read(input));
     // Why the import ended before the input did; what was taken until then is still delivered and accounted for.
     let mut failure = None;
+    let mut skipped = 0;
     loop {
         let line = match lines.next_line() {
             Ok(Some(line)) => line,
@@ -83,41 +105,106 @@ fn import<T: Target>(
                 break;
             }
         };
-        summary.lines += 1;
+        let number = running.count(|summary| &mut summary.lines);
         let read = match line {
             Line::TooLong => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
             Line::Text(text) if text.trim_ascii().is_empty() => continue,
-            Line::Text(text) => target.read(&String::from_utf8_lossy(text)),
+            Line::Text(text) => running.target.read(&String::from_utf8_lossy(text)),
         };
         match read {
             Ok(event) => {
-                if !target.wait_for_room(timeout) {
-                    failure = Some(Failure::NothingTaken { line: summary.lines, seconds: args.timeout });
+                if !running.target.wait_for_room(timeout) {
+                    failure = Some(Failure::NothingTaken { line: number, seconds: args.timeout });
                     break;
                 }
-                target.export(event);
-                summary.exported += u64::from(summary.exporting);
+                running.target.export(event);
+                if running.target.is_enabled() {
+                    running.count(|summary| &mut summary.exported);
+                }
             }
             Err(reason) => {
-                summary.skipped += 1;
-                if summary.skipped <= MAX_COMPLAINTS {
-                    complain(progress, &format!("line {}: skipped: {reason}", summary.lines));
+                skipped = running.count(|summary| &mut summary.skipped);
+                if skipped <= MAX_COMPLAINTS {
+                    complain(progress, &format!("line {number}: skipped: {reason}"));
                 }
             }
         }
     }
-    if summary.skipped > MAX_COMPLAINTS {
-        complain(progress, &format!("{} more lines were skipped", summary.skipped - MAX_COMPLAINTS));
+    if skipped > MAX_COMPLAINTS {
+        complain(progress, &format!("{} more lines were skipped", skipped - MAX_COMPLAINTS));
     }
     progress.finish_and_clear();
-    summary.unfinished = target.unfinished();
-    let outcome = target.shutdown(timeout);
-    summary.add(&outcome);
-    summary.print(&outcome, args.json).map_err(Failure::Output)?;
+    let is_whole = running.finish(timeout).map_err(Failure::Output)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An import, as those see it who can end it: the end of the input, and signals.
+struct Running<T> {
+    target: T,
+    /// Taken by who ends it.
+    summary: Mutex<Option<Summary>>,
+    json: bool,
+}
+
+impl<T: Target> Running<T> {
+    /// Counts one more, and says how many that makes. Waits for ever once somebody else has ended the import, and with it the
+    /// process.
+    fn count(&self, figure: impl Fn(&mut Summary) -> &mut u64) -> u64 {
+        loop {
+            if let Some(summary) = self.lock().as_mut() {
+                let figure = figure(summary);
+                *figure += 1;
+                return *figure;
+            }
+            thread::park();
+        }
+    }
+
+    /// Delivers what was taken, within `timeout`, and prints what became of it. True if all of it was delivered.
+    fn finish(&self, timeout: Duration) -> io::Result<bool> {
+        let summary = self.lock().take();
+        let Some(mut summary) = summary else {
+            loop {
+                thread::park();
+            }
+        };
+        summary.unfinished = self.target.unfinished();
+        let outcome = self.target.shutdown(timeout);
+        summary.add(&outcome);
+        summary.print(&outcome, self.json)?;
+        Ok(summary.is_whole())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Summary>> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the import on SIGINT and SIGTERM: what was taken is delivered, or left in the spool, and accounted for. A second signal
+/// ends the process at once. Both leave with 128 + n.
+fn watch_for_signals<T: Target + Send + Sync + 'static>(
+    running: Arc<Running<T>>,
+    progress: ProgressBar,
+) -> Result<(), Failure> {
+    let signals = [SIGINT, SIGTERM].into_iter().filter(|signal| !proxy::is_ignored(*signal)).collect::<Vec<_>>();
+    let is_ending = Arc::new(AtomicBool::new(false));
+    for signal in &signals {
+        flag::register_conditional_shutdown(*signal, 128 + signal, is_ending.clone()).map_err(Failure::Signals)?;
+    }
+    let mut signals = Signals::new(signals).map_err(Failure::Signals)?;
+    let wait = move || {
+        let Some(signal) = signals.forever().next() else { return };
+        is_ending.store(true, Ordering::SeqCst);
+        progress.finish_and_clear();
+        // Nowhere is left to report to when standard output is closed.
+        let _ = running.finish(INTERRUPTED);
+        std::process::exit(128 + signal);
+    };
+    thread::Builder::new().name("watchpost-signals".to_owned()).spawn(wait).map_err(Failure::Signals)?;
+    Ok(())
 }
 
 fn open(path: &Path) -> Result<(Box<dyn io::Read>, Option<u64>), Failure> {

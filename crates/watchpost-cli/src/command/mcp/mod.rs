@@ -10,9 +10,10 @@ use watchpost::{
     model::Actor,
     redact::Capture,
 };
-use watchpost_sentry::delivery::DropReason;
+use watchpost_sentry::delivery::{DropReason, Outcome};
 
 use self::{destination::Destination, tap::EventTap};
+use super::{ending::Ending, status::counted};
 use crate::{
     args::McpArgs,
     config::Settings,
@@ -32,6 +33,11 @@ pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
     // A wrong DSN ends the command here, before the server starts.
     let destination = Destination::new(settings)?;
     let exporter = destination.exporter_cell();
+    // Whatever ends us, a panic too: what can be sent is sent, and the spool has the rest.
+    let ended = exporter.clone();
+    let _ending = Ending(move || {
+        let _ = ended.get().map(|exporter| exporter.shutdown(FLUSH));
+    });
 
     let mut command = args.command.into_iter();
     let program = command.next().unwrap_or_default();
@@ -44,14 +50,22 @@ pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
         tracing::warn!(bytes, "traffic came faster than it could be observed; the calls in it are not reported");
     }
     if let Some(exporter) = exporter.get() {
-        let outcome = exporter.shutdown(FLUSH);
-        let undelivered = outcome.held() + outcome.dropped() - outcome.dropped_by(DropReason::SampleRate);
-        if undelivered > 0 {
-            tracing::warn!("not everything reached Sentry: {outcome}");
-        }
+        tell(&exporter.shutdown(FLUSH));
     }
     // Threads may still be blocked in a read of standard input; only an exit ends them.
     std::process::exit(i32::from(exit.code))
+}
+
+/// Says what became of everything, if that is not what was wanted.
+fn tell(outcome: &Outcome) {
+    if outcome.dropped() > outcome.dropped_by(DropReason::SampleRate) {
+        tracing::warn!("not everything reached Sentry: {outcome}");
+    } else if outcome.held() > 0 {
+        let held = counted(outcome.held(), "item is", "items are");
+        tracing::warn!(
+            "{held} kept in the spool: the next start sends what Sentry has not taken, or `watchpost flush`"
+        );
+    }
 }
 
 fn observer_options(args: &McpArgs, settings: &Settings) -> ObserverOptions {
