@@ -48,6 +48,8 @@ pub(crate) enum Command {
     View(ViewArgs),
     /// Try everything at once: a receiver, an example MCP server behind the proxy, and what arrived.
     Demo(DemoArgs),
+    /// Prove that telemetry arrives: the way to Sentry, one of everything, and which of Sentry's views it lights.
+    Doctor(DoctorArgs),
     /// The demo's example MCP server on standard input and output.
     #[command(hide = true)]
     DemoServer,
@@ -265,6 +267,21 @@ pub(crate) struct DemoArgs {
     /// The receiver's address [default: 127.0.0.1:8969, or a free port when that is taken].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+    /// Send no test issue, which may alert somebody.
+    #[arg(long)]
+    pub(crate) no_issue: bool,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Seconds that each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = parse_seconds)]
+    pub(crate) timeout: f64,
 }
 
 fn parse_tag(text: &str) -> Result<(String, String), String> {

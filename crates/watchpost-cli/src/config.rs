@@ -236,15 +236,21 @@ impl Settings {
         }
     }
 
+    /// The content of agents' spans to report.
+    pub(crate) fn spans_capture(&self) -> Capture {
+        self.capture.map_or(Capture::ALL, |chosen| chosen.or_seed(Capture::ALL))
+    }
+
     /// The configuration of the exporter of agents' spans.
     pub(crate) fn span_exporter(self) -> SentryExporterConfig {
+        let capture = self.capture.map(|chosen| chosen.or_seed(Capture::ALL));
         let mut config = self.spans;
         config.dsn = self.sentry.dsn;
         config.environment = self.sentry.environment;
         config.release = self.sentry.release;
         config.spool = self.sentry.spool;
         config.traces_sample_rate = self.sentry.traces_sample_rate;
-        config.capture = self.capture.map(|chosen| chosen.or_seed(Capture::ALL));
+        config.capture = capture;
         config
     }
 

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Flush(flush) => command::flush::run(&flush),
         Command::View(view) => command::view::run(&view),
         Command::Demo(demo) => command::demo::run(&demo),
+        Command::Doctor(doctor) => command::doctor::run(&doctor),
         Command::DemoServer => demo::server::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 mod ending;
 pub(crate) mod flush;
 pub(crate) mod import;

@@ -17,6 +17,8 @@ pub(super) struct Response {
     /// `X-Sentry-Rate-Limits`; several headers are joined by commas.
     pub(super) rate_limits: Option<String>,
     pub(super) retry_after: Option<String>,
+    /// `Date`: the server's clock.
+    pub(super) date: Option<String>,
     /// Of a response other than 2xx: `X-Sentry-Error` and the beginning of the body, made fit for a log line.
     pub(super) explanation: String,
 }

@@ -76,6 +76,11 @@ impl Connector {
         }
     }
 
+    /// Whether a proxy stands between.
+    pub(super) const fn is_proxied(&self) -> bool {
+        !matches!(self.route, Route::Direct)
+    }
+
     /// A new connection, ready for requests.
     pub(super) async fn connect(&self) -> Result<Box<dyn Io>, BoxError> {
         let mut tcp = HttpConnector::new();

@@ -116,6 +116,11 @@ impl Client {
         }
     }
 
+    /// Whether requests go through a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.connector.is_proxied()
+    }
+
     /// Posts a body and says how that ended. Never takes longer than the request timeout.
     pub(super) async fn post(&self, body: Vec<u8>) -> Answer {
         match timeout(self.request_timeout, self.negotiate(body.into())).await {
@@ -213,6 +218,7 @@ impl Client {
             status: parts.status.as_u16(),
             rate_limits: join(headers, &RATE_LIMITS),
             retry_after: join(headers, &header::RETRY_AFTER),
+            date: join(headers, &header::DATE),
             explanation,
         })
     }

@@ -49,6 +49,7 @@ mod ledger;
 mod notice;
 mod outcome;
 mod parcel;
+mod probe;
 mod queue;
 mod rate_limit;
 mod retry;
@@ -64,6 +65,7 @@ pub use self::{
     error::DeliveryError,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},
+    probe::{Probe, ProbeAnswer, probe},
     spool::{
         QueueOwner, SpoolConfig, SpoolLimit, SpoolMode, SpoolQueue, SpoolReport, SpooledDestination, UnknownSpoolMode,
     },
