@@ -10,7 +10,30 @@ pub(super) fn format_rfc3339(nanos: i64) -> String {
     let (days, of_day) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
     let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    // Field by field: a format string takes ten times as long.
+    let mut text = String::with_capacity("2026-11-20T10:00:00.123Z".len());
+    for (number, digits, behind) in [
+        (year, 1_000, '-'),
+        (month, 10, '-'),
+        (day, 10, 'T'),
+        (hour, 10, ':'),
+        (minute, 10, ':'),
+        (second, 10, '.'),
+        (millis, 100, 'Z'),
+    ] {
+        push_digits(&mut text, number, digits);
+        text.push(behind);
+    }
+    text
+}
+
+/// The digits of a number from the highest place on.
+fn push_digits(text: &mut String, number: i64, highest: i64) {
+    let mut place = highest;
+    while place > 0 {
+        text.push(char::from(b'0' + (number / place % 10) as u8));
+        place /= 10;
+    }
 }
 
 /// RFC 3339 to nanoseconds. A space may stand for the `T`, the offset may be missing (UTC, as Relay reads it) and

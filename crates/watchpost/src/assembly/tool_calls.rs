@@ -33,6 +33,8 @@ struct Told<'a> {
     arguments: Option<Arguments<'a>>,
     at: Timestamp,
     sources: u8,
+    /// The JSON that told of it with its id first.
+    json: Option<&'a str>,
     /// The place of its span, if that has no id.
     without_id: Option<usize>,
 }
@@ -46,17 +48,28 @@ enum Arguments<'a> {
 impl<'a> ToolCalls<'a> {
     /// The calls that an output lists.
     pub(super) fn add_listed(&mut self, output: &Output<'a>, at: Timestamp, source: Source) {
-        for call in output.tool_calls.into_iter().flat_map(elements).filter_map(|call| listed(call, at, source)) {
-            self.add(call);
+        for json in output.tool_calls.into_iter().flat_map(elements) {
+            self.add_json(json, at, source);
         }
     }
 
     /// The call that a piece of an answer is.
     pub(super) fn add_chunk(&mut self, output: &'a Payload, at: Timestamp) {
-        if output.is_json()
-            && let Some(call) = listed(output.as_str(), at, Source::Chunk)
-        {
-            self.add(call);
+        if output.is_json() {
+            self.add_json(output.as_str(), at, Source::Chunk);
+        }
+    }
+
+    /// Most calls are told of several times in the same words.
+    fn add_json(&mut self, json: &'a str, at: Timestamp, source: Source) {
+        if let Some(told) = self.calls.iter_mut().find(|told| told.json == Some(json)) {
+            told.sources |= source as u8;
+            told.at = told.at.min(at);
+        } else if let Some(call) = listed(json, at, source) {
+            let has_id = call.id.is_some();
+            let place = self.add(call);
+            let told = &mut self.calls[place];
+            told.json = told.json.or(Some(json).filter(|_| has_id));
         }
     }
 
@@ -69,6 +82,7 @@ impl<'a> ToolCalls<'a> {
             arguments: call.arguments.map(Arguments::Given),
             at,
             sources: Source::Span as u8,
+            json: None,
             without_id: None,
         });
         self.calls[told].without_id = (!has_id).then_some(place);
@@ -136,6 +150,7 @@ fn listed(json: &str, at: Timestamp, source: Source) -> Option<Told<'_>> {
         arguments: arguments.into_iter().flatten().next().filter(|json| *json != "null").map(Arguments::Listed),
         at,
         sources: source as u8,
+        json: None,
         without_id: None,
     })
 }

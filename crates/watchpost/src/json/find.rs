@@ -19,6 +19,14 @@ fn word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
 }
 
+/// The first quote or backslash of a few bytes.
+#[inline]
+pub(crate) fn quote_or_backslash_in(bytes: [u8; 8]) -> Option<usize> {
+    let word = u64::from_le_bytes(bytes);
+    let found = marks(word, b'"') | marks(word, b'\\');
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+}
+
 /// The first quote or backslash.
 #[inline]
 pub(crate) fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {

@@ -7,7 +7,7 @@ mod sorted;
 
 use std::borrow::Cow;
 
-use self::find::find_quote_or_backslash;
+use self::find::{find_quote_or_backslash, quote_or_backslash_in};
 pub(crate) use self::sorted::sorted;
 
 /// The members of an object in their order, each its name between the quotes and its value; none of any other value.
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         self.skip_blanks();
         let rest = &self.json.as_bytes()[self.at..];
         let length = match rest.first()? {
-            b'"' => string_length(rest)?,
+            b'"' => string_end(rest, 1)?,
             b'{' | b'[' => container_length(rest)?,
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t');
@@ -126,12 +126,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How long the string is that begins here, quotes included.
+/// Where the string ends whose inside begins at `at`: behind its quote. Most are a few bytes long, and found without a call.
 #[inline]
-fn string_length(json: &[u8]) -> Option<usize> {
-    let mut at = 1;
+fn string_end(json: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += find_quote_or_backslash(json.get(at..)?)?;
+        let rest = json.get(at..)?;
+        at += match rest.first_chunk().map(|word| quote_or_backslash_in(*word)) {
+            Some(Some(found)) => found,
+            _ => find_quote_or_backslash(rest)?,
+        };
         if json[at] == b'"' {
             return Some(at + 1);
         }
@@ -139,22 +142,39 @@ fn string_length(json: &[u8]) -> Option<usize> {
     }
 }
 
+/// What a byte is outside of strings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    Quote,
+    Open,
+    Close,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    classes[b'"' as usize] = Class::Quote;
+    classes[b'{' as usize] = Class::Open;
+    classes[b'[' as usize] = Class::Open;
+    classes[b'}' as usize] = Class::Close;
+    classes[b']' as usize] = Class::Close;
+    classes
+};
+
 /// How long the object or array is that begins here, brackets included. Between strings there are few bytes: they are looked at
 /// one by one.
 fn container_length(json: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
     loop {
-        match json.get(at)? {
-            b'"' => {
-                at += string_length(&json[at..])?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 1 => return Some(at + 1),
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
+        let class = CLASSES[usize::from(*json.get(at)?)];
         at += 1;
+        match class {
+            Class::Other => {}
+            Class::Quote => at = string_end(json, at)?,
+            Class::Open => depth += 1,
+            Class::Close if depth == 1 => return Some(at),
+            Class::Close => depth -= 1,
+        }
     }
 }
 

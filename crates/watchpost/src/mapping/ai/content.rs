@@ -11,6 +11,9 @@ use crate::{
     model::{GatheredToolCall, Payload},
 };
 
+/// About how long a tool's call is without its arguments.
+const TOOL_CALL_LENGTH: usize = 128;
+
 /// Messages as the text of a JSON array: those of `{messages}`, an array as it is, anything else as one message of the user.
 pub(super) fn messages(input: &Payload) -> Option<Cow<'_, str>> {
     let text = input.as_str().trim();
@@ -72,10 +75,13 @@ impl<'a> Answer<'a> {
     /// The tool calls of a generation: those that were made, else those that the answer asks for.
     pub(super) fn tool_calls(&self, made: &[GatheredToolCall]) -> Option<String> {
         if !made.is_empty() {
-            return Some(write_tool_calls(made.iter().map(ToolCall::from)));
+            let arguments = |call: &GatheredToolCall| call.arguments.as_ref().map_or(0, Payload::len);
+            let length = made.iter().map(|call| arguments(call) + TOOL_CALL_LENGTH).sum();
+            return Some(write_tool_calls(made.iter().map(ToolCall::from), length));
         }
-        let asked: Vec<AskedToolCall<'_>> = serde_json::from_str(self.tool_calls?).ok()?;
-        Some(write_tool_calls(asked.into_iter().map(ToolCall::from)))
+        let list = self.tool_calls?;
+        let asked: Vec<AskedToolCall<'_>> = serde_json::from_str(list).ok()?;
+        Some(write_tool_calls(asked.into_iter().map(ToolCall::from), list.len()))
     }
 }
 
@@ -139,8 +145,9 @@ impl<'a> From<AskedToolCall<'a>> for ToolCall<'a> {
 }
 
 /// `[{"id": …, "name": …, "type": "function", "arguments": …}, …]`.
-fn write_tool_calls<'a>(calls: impl Iterator<Item = ToolCall<'a>>) -> String {
-    let mut json = String::from("[");
+fn write_tool_calls<'a>(calls: impl Iterator<Item = ToolCall<'a>>, about: usize) -> String {
+    let mut json = String::with_capacity(about);
+    json.push('[');
     for call in calls {
         json.push_str(if json.len() > 1 { ",{" } else { "{" });
         if let Some(id) = &call.id {
@@ -174,8 +181,14 @@ fn user_message(text: &str) -> String {
 }
 
 fn push_string(json: &mut String, text: &str) {
-    // A string is always serialised.
-    json.push_str(&serde_json::to_string(text).unwrap_or_default());
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        // A string is always serialised.
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+    } else {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    }
 }
 
 fn filled(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
