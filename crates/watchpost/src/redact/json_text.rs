@@ -124,7 +124,7 @@ pub(super) fn read_escapes(text: &str) -> Option<String> {
     let mut read = String::new();
     let mut copied = 0;
     let mut from = 0;
-    while let Some(at) = text[from..].find('\\').map(|offset| from + offset) {
+    while let Some(at) = memchr::memchr(b'\\', &text.as_bytes()[from..]).map(|offset| from + offset) {
         let escape = text.as_bytes().get(at + 1);
         let (character, end) = match escape {
             Some(b'u') => (text.get(at + 2..at + 6).and_then(printable), at + 6),

@@ -129,8 +129,13 @@ pub(super) const fn may_be_secret(key: &[u8]) -> bool {
 }
 
 /// Whether one of the [`PAIRS`] is of these letters.
-pub(super) const fn is_pair(first: u8, second: u8) -> bool {
-    SECONDS[(first & 31) as usize] >> (second & 31) & 1 != 0
+const fn is_pair(first: u8, second: u8) -> bool {
+    seconds_of(first) >> (second & 31) & 1 != 0
+}
+
+/// The second letters of the pairs that begin with this letter, as bits by their last five bits.
+pub(super) const fn seconds_of(first: u8) -> u32 {
+    SECONDS[(first & 31) as usize]
 }
 
 /// Whether a key of JSON is a secret as a whole: `key`, `refresh`, `ssn`.
@@ -146,6 +151,86 @@ pub(super) fn follows_whole_key(json: &[u8], colon: usize) -> bool {
             .checked_sub(whole.len() + 1)
             .is_some_and(|start| key[start] == b'"' && key[start + 1..].eq_ignore_ascii_case(whole.as_bytes()))
     })
+}
+
+/// How many words have a place in [`LISTED`].
+const PLACES: usize = 256;
+
+/// The ends, of up to eight letters, of the words that are a secret key on their own, each at the [`place`] that its letters and
+/// the factor give.
+const LISTED: ([u64; PLACES], u64) = {
+    let whole = words(["key", "refresh", "ssn"]);
+    let lists: [&[Word]; 4] = [STRONG, WEAK, HEADERS, &whole];
+    let mut factor: u64 = 0x9e37_79b9_7f4a_7c15;
+    'factors: loop {
+        let mut places = [0; PLACES];
+        let mut list = 0;
+        while list < lists.len() {
+            let mut word = 0;
+            while word < lists[list].len() {
+                let letters = lists[list][word] as u64;
+                let place = &mut places[place(letters, factor)];
+                if *place != 0 && *place != letters {
+                    factor = factor.wrapping_mul(0xd134_2543_de82_ef95);
+                    continue 'factors;
+                }
+                *place = letters;
+                word += 1;
+            }
+            list += 1;
+        }
+        break (places, factor);
+    }
+};
+
+const fn place(letters: u64, factor: u64) -> usize {
+    (letters.wrapping_mul(factor) >> (u64::BITS - PLACES.trailing_zeros())) as usize
+}
+
+/// Whether a word of 1 to 15 lowercase letters in quotes, that as a key names no secret, stands before the colon at `colon`: as
+/// most keys of JSON are. Eight letters are looked at in one go.
+#[inline(always)]
+pub(super) fn follows_harmless_word(json: &[u8], colon: usize) -> bool {
+    let Some((b'"', key)) = json[..colon].split_last() else { return false };
+    let Some(letters) = key.last_chunk() else { return is_harmless_at_start(json, key.len()) };
+    let letters = u64::from_be_bytes(*letters);
+    let bits = bits_of_lowercase(letters);
+    if bits == u64::BITS {
+        return is_long_and_harmless(&key[..key.len() - 8], letters);
+    }
+    (letters >> bits) as u8 == b'"' && !is_listed(letters & !(u64::MAX << bits))
+}
+
+/// The same of a word that ends before the text's eighth byte.
+#[inline(never)]
+fn is_harmless_at_start(json: &[u8], end: usize) -> bool {
+    let Some(letters) = json.first_chunk().filter(|_| end > 0) else { return false };
+    let letters = u64::from_be_bytes(*letters) >> (8 * (8 - end));
+    let bits = bits_of_lowercase(letters);
+    letters.checked_shr(bits).is_some_and(|before| before as u8 == b'"') && !is_listed(letters & !(u64::MAX << bits))
+}
+
+/// The same of a word that ends with eight letters, behind `start`.
+#[inline(never)]
+fn is_long_and_harmless(start: &[u8], letters: u64) -> bool {
+    let Some(before) = start.last_chunk() else { return false };
+    let before = u64::from_be_bytes(*before);
+    before.checked_shr(bits_of_lowercase(before)).is_some_and(|before| before as u8 == b'"') && !is_listed(letters)
+}
+
+#[inline(always)]
+fn is_listed(word: u64) -> bool {
+    LISTED.0[place(word, LISTED.1)] == word
+}
+
+/// How many bits of lowercase letters stand lowest in `bytes`.
+#[inline(always)]
+fn bits_of_lowercase(bytes: u64) -> u32 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Of the lowest byte that is no such letter, the highest bit is set in one of these; those above it do not count.
+    let from_a = bytes.wrapping_sub(EACH * b'a' as u64);
+    let others = (from_a | from_a.wrapping_add(EACH * (0x80 - 26))) & (EACH * 0x80);
+    others.trailing_zeros() & !7
 }
 
 /// The last eight words of a key, the last one first: split at `_`, `-`, `.`, spaces and where camelCase changes.

@@ -28,6 +28,7 @@ mod pair;
 mod payload;
 mod run;
 mod span;
+mod telling;
 mod terminal;
 mod text;
 mod token;

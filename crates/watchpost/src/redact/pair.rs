@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{
     MARKER,
-    key::{KeyClass, classify_key, is_pair},
+    key::{KeyClass, classify_key, seconds_of},
     run::{Run, Runs},
     text::Finding,
     token::looks_random,
@@ -64,8 +64,22 @@ pub(super) fn value<'a>(text: &'a str, at: usize, runs: &mut Runs) -> Option<Fin
     (is_secret && !range.is_empty() && !is_prose).then_some(Finding { range, quote: key.quote })
 }
 
+/// No key has such a byte; never the second letter of a pair.
+const NO_KEY_BYTE: u32 = 1;
+/// The second letters of the pairs by each byte, as bits by their last five bits, or [`NO_KEY_BYTE`].
+const SECONDS: [u32; 256] = {
+    let mut seconds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        seconds[byte] = if is_key_byte(byte as u8) { seconds_of(byte as u8) } else { NO_KEY_BYTE };
+        byte += 1;
+    }
+    seconds
+};
+
 /// Whether what stands before the `:` at `at` is a key that surely names no secret, so that [`value`] has nothing to find: by
 /// far the most are, and are told by their letters in one pass backwards.
+#[inline(always)]
 pub(super) fn follows_harmless_key(bytes: &[u8], at: usize) -> bool {
     let floor = at.saturating_sub(MAX_KEY);
     let mut end = at;
@@ -75,19 +89,18 @@ pub(super) fn follows_harmless_key(bytes: &[u8], at: usize) -> bool {
             end -= 1;
         }
     }
-    let mut after = 0;
+    let (mut has_pair, mut after) = (0, 0);
     for &byte in bytes[floor..end].iter().rev() {
-        if !is_key_byte(byte) {
+        let seconds = SECONDS[usize::from(byte)];
+        if seconds & NO_KEY_BYTE != 0 {
             // Behind a gap or an index there may be a key yet.
-            return after != 0 || !matches!(byte, b' ' | b']');
+            return has_pair & 1 == 0 && (after != 0 || !matches!(byte, b' ' | b']'));
         }
-        if is_pair(byte, after) {
-            return false;
-        }
-        after = byte;
+        has_pair |= seconds.wrapping_shr(after);
+        after = u32::from(byte);
     }
     // A key that goes on before the floor is for `value` to judge.
-    floor == 0
+    has_pair & 1 == 0 && floor == 0
 }
 
 /// The value of a command line flag, `--password VALUE`, whose second dash stands at `at`.
@@ -167,7 +180,7 @@ impl<'a> Key<'a> {
     }
 }
 
-const fn is_key_byte(byte: u8) -> bool {
+pub(super) const fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 

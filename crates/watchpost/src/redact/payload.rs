@@ -50,6 +50,10 @@ pub(super) fn may_hold_secret(payload: &Payload) -> bool {
 
 /// Whether escapes hide a secret from a scan over the text: only those do that spell plain letters and signs.
 fn hides_secret(json: &str) -> bool {
+    memchr::memchr(b'\\', json.as_bytes()).is_some() && holds_escaped_secret(json)
+}
+
+fn holds_escaped_secret(json: &str) -> bool {
     read_escapes(json).is_some_and(|read| holds_secret(&read))
 }
 

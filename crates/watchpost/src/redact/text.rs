@@ -3,10 +3,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{MARKER, key::follows_whole_key, pair, run::Runs, token, url};
-
-/// Shorter texts hold no secret that a rule could find (`pwd=ab`).
-const SHORTEST: usize = 6;
+use super::{MARKER, key::follows_whole_key, pair, run::Runs, telling::TellingBytes, token, url};
 
 /// Passes over a text that held a secret until it must be clean; each pass ends more words.
 const MAX_REPEATS: usize = 8;
@@ -28,37 +25,48 @@ impl From<Range<usize>> for Finding<'_> {
 /// Running it again changes nothing.
 #[must_use]
 pub fn redact_text(text: &str) -> Cow<'_, str> {
-    let Some(mut clean) = replace_secrets(text) else { return Cow::Borrowed(text) };
+    match TellingBytes::first_of(text) {
+        Some((at, telling)) => redact_from(text, at, telling),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// `text` without its secrets, of which the first one may begin at `at`. Apart, so that a clean text costs nothing of this.
+#[inline(never)]
+fn redact_from<'a>(text: &'a str, at: usize, telling: TellingBytes<'a>) -> Cow<'a, str> {
+    let mut findings = Findings::from(text, at, telling);
+    let Some(first) = findings.next() else { return Cow::Borrowed(text) };
+    let mut clean = replace(text, first, findings);
     // A marker ends the word it stands in, which can bring out a key glued to a secret: `AKIA…password=…`.
     for _ in 0..MAX_REPEATS {
-        let Some(cleaner) = replace_secrets(&clean) else { break };
-        clean = cleaner;
+        let Some(mut findings) = Findings::of(&clean) else { break };
+        let Some(first) = findings.next() else { break };
+        clean = replace(&clean, first, findings);
     }
     Cow::Owned(clean)
 }
 
-/// One pass; `None` when there is no secret.
-fn replace_secrets(text: &str) -> Option<String> {
-    let mut findings = Findings::of(text);
-    let mut current = findings.next()?;
+/// One pass.
+fn replace<'a>(text: &'a str, first: Finding<'a>, others: Findings<'a>) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut copied = 0;
-    for finding in findings {
+    let mut current = first;
+    for finding in others {
         // A secret may begin inside another (`token=Bearer …`, `secret=-----BEGIN …`): both go, to the later end.
         if finding.range.start <= current.range.end {
             current.range.start = current.range.start.min(finding.range.start);
             current.range.end = current.range.end.max(finding.range.end);
         } else {
-            copied = replace(text, copied, &current, &mut clean);
+            copied = mark(text, copied, &current, &mut clean);
             current = finding;
         }
     }
-    copied = replace(text, copied, &current, &mut clean);
+    copied = mark(text, copied, &current, &mut clean);
     clean.push_str(text.get(copied..).unwrap_or_default());
-    Some(clean)
+    clean
 }
 
-fn replace(text: &str, copied: usize, finding: &Finding<'_>, clean: &mut String) -> usize {
+fn mark(text: &str, copied: usize, finding: &Finding<'_>, clean: &mut String) -> usize {
     clean.push_str(text.get(copied..finding.range.start).unwrap_or_default());
     clean.push_str(finding.quote);
     clean.push_str(MARKER);
@@ -68,10 +76,11 @@ fn replace(text: &str, copied: usize, finding: &Finding<'_>, clean: &mut String)
 
 /// Whether `text` holds a secret.
 pub(super) fn holds_secret(text: &str) -> bool {
-    Findings::of(text).next().is_some()
+    Findings::of(text).is_some_and(|mut findings| findings.next().is_some())
 }
 
 /// What one pass over the text of a JSON value tells.
+#[derive(Default)]
 pub(super) struct Scan {
     pub(super) holds_secret: bool,
     /// Whether one of the keys stands in it that are secrets as a whole; not known when it holds another secret.
@@ -80,7 +89,7 @@ pub(super) struct Scan {
 
 /// Looks through the text of a JSON value.
 pub(super) fn scan_json(text: &str) -> Scan {
-    let mut findings = Findings::of(text);
+    let Some(mut findings) = Findings::of(text) else { return Scan::default() };
     Scan { holds_secret: findings.next().is_some(), has_whole_key: findings.has_whole_key }
 }
 
@@ -88,13 +97,22 @@ pub(super) fn scan_json(text: &str) -> Scan {
 struct Findings<'a> {
     text: &'a str,
     telling: TellingBytes<'a>,
+    /// The first telling byte, until it is judged.
+    first: Option<usize>,
     runs: Runs,
     has_whole_key: bool,
 }
 
 impl<'a> Findings<'a> {
-    fn of(text: &'a str) -> Self {
-        Self { text, telling: TellingBytes::of(text.as_bytes()), runs: Runs::default(), has_whole_key: false }
+    /// `None` when nothing in the text can begin a secret, as in most texts.
+    #[inline]
+    fn of(text: &'a str) -> Option<Self> {
+        let (at, telling) = TellingBytes::first_of(text)?;
+        Some(Self::from(text, at, telling))
+    }
+
+    fn from(text: &'a str, first: usize, telling: TellingBytes<'a>) -> Self {
+        Self { text, telling, first: Some(first), runs: Runs::default(), has_whole_key: false }
     }
 }
 
@@ -102,99 +120,79 @@ impl<'a> Iterator for Findings<'a> {
     type Item = Finding<'a>;
 
     fn next(&mut self) -> Option<Finding<'a>> {
-        let Self { text, telling, runs, has_whole_key } = self;
-        let bytes = text.as_bytes();
-        if bytes.len() < SHORTEST {
-            return None;
-        }
-        loop {
-            let at = telling.next()?;
-            let next = bytes.get(at + 1).copied().unwrap_or_default();
-            let finding = match bytes[at] {
-                // `://` and, escaped, `:\/\/` may begin a URL.
-                b':' if !matches!(next, b'/' | b'\\') && pair::follows_harmless_key(bytes, at) => None,
-                b':' => {
-                    *has_whole_key |= follows_whole_key(bytes, at);
-                    url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs))
-                }
-                b'=' => pair::value(text, at, runs),
-                b'-' => token::vendor_token(bytes, at, runs)
-                    .or_else(|| if next == b'-' { token::private_key(text, at, runs) } else { None })
-                    .or_else(|| pair::flag_value(text, at, runs))
-                    .map(Finding::from),
-                b'_' | b'.' | b'I' => token::vendor_token(bytes, at, runs).map(Finding::from),
-                b'J' => token::json_web_token(bytes, at, runs).map(Finding::from),
-                // `Bearer`, `Basic`
-                _ if !matches!(next, b'e' | b'E' | b'a' | b'A') => None,
-                _ => token::scheme_credential(bytes, at).map(Finding::from),
-            };
+        while let Some(at) = self.first.take().or_else(|| self.telling.next()) {
+            let finding = self.judge(at);
             if finding.is_some() {
                 return finding;
             }
         }
+        None
     }
 }
 
-/// How many bytes are compared at once: the compiler makes vector comparisons of this, at 2 instructions a byte.
-const BLOCK: usize = 16;
-
-/// Where the bytes stand that can be part of a secret's beginning.
-struct TellingBytes<'a> {
-    rest: &'a [u8],
-    /// Where the block stands that is looked at, and a byte that is not zero for each of its telling bytes not yet told.
-    block: usize,
-    pending: u128,
-    /// Where `rest` begins.
-    next: usize,
-}
-
-impl<'a> TellingBytes<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, block: 0, pending: 0, next: 0 }
-    }
-
-    fn look_at(block: &[u8; BLOCK]) -> u128 {
-        let mut telling = [0; BLOCK];
-        for (telling, byte) in telling.iter_mut().zip(block) {
-            *telling = u8::from(is_telling(*byte));
-        }
-        u128::from_le_bytes(telling)
-    }
-}
-
-impl Iterator for TellingBytes<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        while self.pending == 0 {
-            self.block = self.next;
-            if let Some((block, rest)) = self.rest.split_first_chunk() {
-                self.pending = Self::look_at(block);
-                self.rest = rest;
-                self.next += BLOCK;
-            } else if self.rest.is_empty() {
-                return None;
-            } else {
-                let mut block = [0; BLOCK];
-                block[..self.rest.len()].copy_from_slice(self.rest);
-                self.pending = Self::look_at(&block);
-                self.rest = &[];
+impl<'a> Findings<'a> {
+    /// What the rules find that the byte at `at` can begin.
+    fn judge(&mut self, at: usize) -> Option<Finding<'a>> {
+        let Self { text, runs, has_whole_key, .. } = self;
+        let bytes = text.as_bytes();
+        match bytes[at] {
+            b':' => {
+                *has_whole_key |= follows_whole_key(bytes, at);
+                url::user_information(text, at).map(Finding::from).or_else(|| pair::value(text, at, runs))
             }
+            b'=' => pair::value(text, at, runs),
+            b'-' => token::vendor_token(bytes, at, runs)
+                .or_else(|| token::private_key(text, at, runs))
+                .or_else(|| pair::flag_value(text, at, runs))
+                .map(Finding::from),
+            b'_' | b'.' | b'I' => token::vendor_token(bytes, at, runs).map(Finding::from),
+            b'J' => token::json_web_token(bytes, at, runs).map(Finding::from),
+            // `Bearer`, `Basic`
+            _ => token::scheme_credential(bytes, at).map(Finding::from),
         }
-        let at = self.block + self.pending.trailing_zeros() as usize / 8;
-        self.pending &= self.pending - 1;
-        Some(at)
     }
 }
 
-/// Without a branch: of a `matches!` the compiler makes no vector comparisons.
-const fn is_telling(byte: u8) -> bool {
-    (byte == b':')
-        | (byte == b'=')
-        | (byte == b'-')
-        | (byte == b'_')
-        | (byte == b'.')
-        | (byte == b'I')
-        | (byte == b'J')
-        | (byte | 0x20 == b'b')
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::telling::SHORTEST, *};
+
+    /// What the rules say of every byte that one of them can begin at, and whether a whole key stands anywhere.
+    fn judge_all(text: &str) -> (Vec<(Range<usize>, &str)>, bool) {
+        let telling = TellingBytes::default();
+        let mut all = Findings { text, telling, first: None, runs: Runs::default(), has_whole_key: false };
+        let telling = (0..text.len()).filter(|at| b":=-_.IJbB".contains(&text.as_bytes()[*at]));
+        let findings: Vec<_> = telling.filter_map(|at| all.judge(at)).collect();
+        (findings.into_iter().map(|Finding { range, quote }| (range, quote)).collect(), all.has_whole_key)
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        #[rustfmt::skip]
+        let pieces = [
+            "password", "pwd", "token", "key", "api", "refresh", "ssn", "sid", "role", "contentType", "toolName", "sig", "auth", "as", "ke",
+            "n", "x", "9", ":", ":", ":", "=", "\"", "\"", "\":", "{\"", "\\\"", "\\", "'", " ", "]", "/", "//", "\\/", "-", "--", "-----BEGIN PRIVATE KEY",
+            "_", ".", "sk-", "ghp_", "secret_", "get_", "hf_", "SG.", "eyJ", "AKIA", "AIza", "I", "b", "Bearer ", "basic ", "\n", "\\n",
+            "dXNlcjpwYXNz", "a1B2c3D4e5", "0123456789ABCDEF", "ž", "🐈", "\0",
+        ];
+        prop_oneof![
+            4 => prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat()),
+            1 => ".{0,40}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_scan_passes_over_nothing_that_a_rule_would_find(text in text().prop_filter("too short", |text| text.len() >= SHORTEST)) {
+            let (expected, has_whole_key) = judge_all(&text);
+            let mut findings = Findings::of(&text);
+            let found: Vec<_> =
+                findings.iter_mut().flatten().map(|Finding { range, quote }| (range, quote)).collect();
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(findings.is_some_and(|findings| findings.has_whole_key), has_whole_key);
+        }
+    }
 }

@@ -26,7 +26,7 @@ struct Prefix(&'static str, usize, Body, bool);
 
 /// Prefixes that end with `-`.
 #[rustfmt::skip]
-const DASH: &[Prefix] = &[
+pub(super) static DASH: Prefixes = Prefixes::of(&[
     Prefix("sk-",             6,  Body::Mixed,  true),   // OpenAI, Anthropic, OpenRouter, Stripe-like
     Prefix("xoxb-",           8,  Body::Dashed, false),  // Slack: bot
     Prefix("xoxp-",           8,  Body::Dashed, false),  // Slack: user
@@ -48,11 +48,11 @@ const DASH: &[Prefix] = &[
     Prefix("sq0atp-",         12, Body::Dashed, false),  // Square
     Prefix("sq0csp-",         12, Body::Dashed, false),  // Square
     Prefix("AGE-SECRET-KEY-", 20, Body::Upper,  false),  // age
-];
+]);
 
 /// Prefixes that end with `_`.
 #[rustfmt::skip]
-const UNDERSCORE: &[Prefix] = &[
+pub(super) static UNDERSCORE: Prefixes = Prefixes::of(&[
     Prefix("ghp_",        10, Body::Alnum,  false),  // GitHub: personal
     Prefix("gho_",        10, Body::Alnum,  false),  // GitHub: OAuth
     Prefix("ghu_",        10, Body::Alnum,  false),  // GitHub: user to server
@@ -82,15 +82,15 @@ const UNDERSCORE: &[Prefix] = &[
     Prefix("sntryi_",     16, Body::Alnum,  false),  // Sentry: integration
     Prefix("sbp_",        24, Body::Alnum,  true),   // Supabase
     Prefix("phx_",        24, Body::Alnum,  true),   // PostHog: personal
-];
+]);
 
 /// Prefixes that end with `.`.
 #[rustfmt::skip]
-const DOT: &[Prefix] = &[
+pub(super) static DOT: Prefixes = Prefixes::of(&[
     Prefix("SG.",   20, Body::Dotted, true),  // SendGrid
     Prefix("ya29.", 16, Body::Dashed, true),  // Google OAuth access
     Prefix("hvs.",  16, Body::Dashed, true),  // HashiCorp Vault
-];
+]);
 
 /// Prefixes with a capital `I` in them: the prefix and where the `I` stands.
 #[rustfmt::skip]
@@ -100,46 +100,89 @@ const CAPITAL_I: &[(Prefix, usize)] = &[
     (Prefix("AIza", 30, Body::Dashed, true), 1),  // Google API
 ];
 
-/// The bytes that stand before the last one of a table's prefixes, as bits: most separators are told by the byte before them.
-const fn befores(table: &[Prefix]) -> u128 {
-    let mut befores = 0;
-    let mut index = 0;
-    while index < table.len() {
-        let prefix = table[index].0.as_bytes();
-        befores |= 1 << prefix[prefix.len() - 2];
-        index += 1;
-    }
-    befores
+/// Prefixes that end with the same byte, and, by the bytes that stand before that one, which of them it can be: a bit for each.
+pub(super) struct Prefixes {
+    prefixes: &'static [Prefix],
+    pub(super) second_last: [u32; 128],
+    third_last: [u32; 128],
+    fourth_last: [u32; 128],
+    /// The prefixes of three bytes.
+    shortest: u32,
 }
 
-const BEFORE_DASH: u128 = befores(DASH);
-const BEFORE_UNDERSCORE: u128 = befores(UNDERSCORE);
-const BEFORE_DOT: u128 = befores(DOT);
+impl Prefixes {
+    const fn of(prefixes: &'static [Prefix]) -> Self {
+        assert!(prefixes.len() <= 32, "more prefixes than bits");
+        let (mut second_last, mut third_last, mut fourth_last, mut shortest) = ([0; 128], [0; 128], [0; 128], 0);
+        let mut index = 0;
+        while index < prefixes.len() {
+            let bit = 1 << index;
+            match prefixes[index].0.as_bytes() {
+                [.., fourth, third, second, _] => {
+                    fourth_last[*fourth as usize] |= bit;
+                    third_last[*third as usize] |= bit;
+                    second_last[*second as usize] |= bit;
+                }
+                [third, second, _] => {
+                    shortest |= bit;
+                    third_last[*third as usize] |= bit;
+                    second_last[*second as usize] |= bit;
+                }
+                _ => panic!("a prefix of less than three bytes"),
+            }
+            index += 1;
+        }
+        Self { prefixes, second_last, third_last, fourth_last, shortest }
+    }
+
+    /// Whether one of the prefixes may end with the byte at `at`.
+    #[inline]
+    pub(super) fn may_end(&self, bytes: &[u8], at: usize) -> bool {
+        self.candidates(bytes, at) != 0
+    }
+
+    /// The prefixes that may end with the byte at `at`, by the three bytes before it.
+    #[inline]
+    fn candidates(&self, bytes: &[u8], at: usize) -> u32 {
+        let of = |table: &[u32; 128], byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
+        match bytes[..at] {
+            [.., fourth, third, second] => {
+                of(&self.second_last, second)
+                    & of(&self.third_last, third)
+                    & (of(&self.fourth_last, fourth) | self.shortest)
+            }
+            [third, second] => of(&self.second_last, second) & of(&self.third_last, third) & self.shortest,
+            _ => 0,
+        }
+    }
+
+    /// The token whose prefix ends with the byte at `at`.
+    fn find(&self, bytes: &[u8], at: usize, runs: &mut Runs) -> Option<Range<usize>> {
+        let mut left = self.candidates(bytes, at);
+        // Most separators stand in ordinary identifiers: give up when too little follows.
+        if !bytes.get(at + 6).is_some_and(|byte| Body::Dotted.holds(*byte)) {
+            return None;
+        }
+        while left != 0 {
+            let prefix = &self.prefixes[left.trailing_zeros() as usize];
+            let start = (at + 1).checked_sub(prefix.0.len());
+            if let Some(token) = start.and_then(|start| prefix.match_from(bytes, start, runs)) {
+                return Some(token);
+            }
+            left &= left - 1;
+        }
+        None
+    }
+}
 
 /// A vendor's token whose prefix has its telling byte at `at`.
 pub(super) fn vendor_token(bytes: &[u8], at: usize, runs: &mut Runs) -> Option<Range<usize>> {
-    let (table, befores) = match bytes[at] {
-        b'-' => (DASH, BEFORE_DASH),
-        b'_' => (UNDERSCORE, BEFORE_UNDERSCORE),
-        b'.' => (DOT, BEFORE_DOT),
-        _ => {
-            return CAPITAL_I
-                .iter()
-                .find_map(|(prefix, offset)| prefix.match_from(bytes, at.checked_sub(*offset)?, runs));
-        }
-    };
-    // Most separators stand in ordinary identifiers: give up before the table when too little follows.
-    if !bytes.get(at + 6).is_some_and(|byte| Body::Dotted.holds(*byte)) {
-        return None;
+    match bytes[at] {
+        b'-' => DASH.find(bytes, at, runs),
+        b'_' => UNDERSCORE.find(bytes, at, runs),
+        b'.' => DOT.find(bytes, at, runs),
+        _ => CAPITAL_I.iter().find_map(|(prefix, offset)| prefix.match_from(bytes, at.checked_sub(*offset)?, runs)),
     }
-    let before = bytes.get(at.checked_sub(1)?)?;
-    if !before.is_ascii() || befores >> before & 1 == 0 {
-        return None;
-    }
-    table
-        .iter()
-        .filter(|prefix| prefix.0.as_bytes().iter().rev().nth(1) == Some(before))
-        .find_map(|prefix| prefix.match_from(bytes, (at + 1).checked_sub(prefix.0.len())?, runs))
 }
 
 impl Prefix {
