@@ -187,7 +187,7 @@ const fn place(letters: u64, factor: u64) -> usize {
     (letters.wrapping_mul(factor) >> (u64::BITS - PLACES.trailing_zeros())) as usize
 }
 
-/// Whether a word of 1 to 15 lowercase letters in quotes, that as a key names no secret, stands before the colon at `colon`: as
+/// Whether a word of up to 15 lowercase letters in quotes, that as a key names no secret, stands before the colon at `colon`: as
 /// most keys of JSON are. Eight letters are looked at in one go.
 #[inline(always)]
 pub(super) fn follows_harmless_word(json: &[u8], colon: usize) -> bool {
@@ -356,6 +356,34 @@ mod tests {
             "compass",
         ] {
             assert!(!is_secret_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_only_harmless_as_a_key_when_it_names_no_secret() {
+        let secrets = [STRONG, WEAK, HEADERS].concat();
+        let spelled =
+            |word: &Word| word.to_be_bytes().into_iter().filter(|byte| *byte != 0).map(char::from).collect::<String>();
+        let listed = secrets.iter().map(spelled).chain(WHOLE_KEYS.iter().map(|key| (*key).to_owned()));
+        for word in listed {
+            for before in ["", "{", "[{\"a\":1,", "{\"text\":\"a longer text\","] {
+                let json = format!("{before}\"{word}\":");
+                assert!(!follows_harmless_word(json.as_bytes(), json.len() - 1), "{json}");
+            }
+        }
+        for (json, is_harmless) in [
+            ("{\"role\":", true),
+            ("{\"text\":\"\",\"content\":", true),
+            ("{\"text\":\"\",\"description\":", true),
+            ("{\"text\":\"\",\"myrole\\\"role\":", true),
+            ("{\"text\":\"\",\"my_role\":", false),
+            ("{\"text\":\"\",`role\":", false),
+            ("{\"text\":\"žrole\":", false),
+            ("{\"text\": role:", false),
+            ("role\":", false),
+            (":", false),
+        ] {
+            assert_eq!(follows_harmless_word(json.as_bytes(), json.len() - 1), is_harmless, "{json}");
         }
     }
 }

@@ -62,7 +62,7 @@ impl Iterator for TellingBytes<'_> {
                 rest = &rest[BLOCK..];
                 telling(here, after)
             } else if rest.is_empty() {
-                self.rest = rest;
+                *self = Self { all, rest, pending, at, later };
                 return None;
             } else {
                 let count = rest.len();
@@ -97,7 +97,7 @@ fn telling_of_last(bytes: &[u8], count: usize) -> u128 {
     telling(&last.to_le_bytes(), &(last >> 8).to_le_bytes())
 }
 
-/// The last `count` of `bytes`, 1 to 16, and zeros behind them.
+/// The last `count` of `bytes`, 1 to 16, or all when they are less than 16, and zeros behind them.
 fn last_bytes(bytes: &[u8], count: usize) -> u128 {
     let unused = 8 * (BLOCK - count);
     if let Some(last) = bytes.last_chunk() {
@@ -168,7 +168,7 @@ const CAPITAL_I: u8 = 1 << 5;
 const WEB_TOKEN: u8 = 1 << 6;
 const SCHEME: u8 = 1 << 7;
 
-/// What each byte can be part of as a telling one, before one, and after one.
+/// What each byte can be part of as a telling one.
 const TELLING: [u8; 256] = table(&[
     (b":=", PAIR),
     (b"-", DASH | DASHES),
@@ -178,6 +178,7 @@ const TELLING: [u8; 256] = table(&[
     (b"J", WEB_TOKEN),
     (b"Bb", SCHEME),
 ]);
+/// What each byte can stand before the telling byte of.
 const BEFORE: [u8; 256] = {
     let mut before = table(&[(b"-", DASH), (b"KSA", CAPITAL_I), (b"y", WEB_TOKEN), (b"nrt", SCHEME)]);
     let mut byte = 0;
@@ -188,14 +189,21 @@ const BEFORE: [u8; 256] = {
             before[byte] |= SCHEME;
         }
         if byte < 128 {
-            before[byte] |= DASH * (token::DASH.second_last[byte] != 0) as u8
-                | UNDERSCORE * (token::UNDERSCORE.second_last[byte] != 0) as u8
-                | DOT * (token::DOT.second_last[byte] != 0) as u8;
+            let ends = [(&token::DASH, DASH), (&token::UNDERSCORE, UNDERSCORE), (&token::DOT, DOT)];
+            let mut end = 0;
+            while end < ends.len() {
+                let (prefixes, part) = ends[end];
+                if prefixes.second_last[byte] != 0 {
+                    before[byte] |= part;
+                }
+                end += 1;
+            }
         }
         byte += 1;
     }
     before
 };
+/// What each byte can stand behind the telling byte of.
 const AFTER: [u8; 256] = {
     let mut after = table(&[(b"-", DASHES), (b"Az", CAPITAL_I), (b"eEaA", SCHEME)]);
     let mut byte = 0;
@@ -209,6 +217,7 @@ const AFTER: [u8; 256] = {
     after
 };
 
+/// The parts of each byte, from rows of bytes and their parts.
 const fn table(rows: &[(&[u8], u8)]) -> [u8; 256] {
     let mut table = [0; 256];
     let mut row = 0;
@@ -222,4 +231,25 @@ const fn table(rows: &[(&[u8], u8)]) -> [u8; 256] {
         row += 1;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_are_those_at_the_end_and_then_zeros() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 1..=bytes.len() {
+            let text = &bytes[..length];
+            for count in 1..=length.min(BLOCK) {
+                // A text of less than a block is looked at as a whole.
+                if length >= BLOCK || count == length {
+                    let mut expected = [0; BLOCK];
+                    expected[..count].copy_from_slice(&text[length - count..]);
+                    assert_eq!(last_bytes(text, count).to_le_bytes(), expected, "{count} of {length}");
+                }
+            }
+        }
+    }
 }

@@ -330,3 +330,24 @@ fn holds_user_and_password(credential: &[u8]) -> bool {
     }
     has_colon
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_is_found_at_the_start_of_a_text_and_behind_a_word() {
+        for table in [&DASH, &UNDERSCORE, &DOT] {
+            for Prefix(prefix, least, ..) in table.prefixes {
+                let token = format!("{prefix}{}", "A1B2C3D4E5".repeat(4));
+                assert!(token.len() - prefix.len() >= *least);
+                for before in ["", "a ", "\"", "=", "\\n"] {
+                    let text = format!("{before}{token} b");
+                    let at = before.len() + prefix.len() - 1;
+                    let found = vendor_token(text.as_bytes(), at, &mut Runs::default());
+                    assert_eq!(found, Some(before.len()..before.len() + token.len()), "{text}");
+                }
+            }
+        }
+    }
+}
