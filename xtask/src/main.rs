@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod interop;
+mod peers;
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ const USAGE: &str = "\
 cargo xtask ci                       formatting, clippy, docs, tests, interop: what .ci/run runs
 cargo xtask interop [NAME…] [--watchpost PATH]
                                      real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
-cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans), beside a peer or a limit in the same run
+cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans, delivery), beside a peer or a limit in the same run
 ";
 
 fn main() -> ExitCode {

@@ -1,6 +1,7 @@
-//! Measurements of the proxy and of the export path, each beside a peer or a limit in the same run.
+//! Measurements of the proxy, of the export path and of the delivery, each beside a peer or a limit in the same run.
 //! The limits are the issue's; what each row means is in `docs/benchmarks.md`.
 
+mod delivery;
 mod frame;
 mod mcp;
 mod node;
@@ -18,7 +19,7 @@ mod statistics;
 use self::options::Options;
 use crate::Failure;
 
-const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
+const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver|delivery [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
 
 /// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
@@ -28,10 +29,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         "mcp" => mcp::run(&Options::parse(rest)?),
         "receiver" => receiver::run(&Options::parse(rest)?),
         "spans" => spans::run(&Options::parse(rest)?),
+        "delivery" => delivery::run(&Options::parse(rest)?),
         "echo-server" => server::run(rest),
         "sink" => sink::run(rest),
         "worker" => mcp::worker::run(rest),
         "spans-worker" => spans::worker::run(rest),
+        "delivery-worker" => delivery::worker::run(rest),
         "replay" => mcp::replay::run(rest),
         _ => Err(USAGE.into()),
     }

@@ -53,6 +53,12 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
     Ok(ticks as f64 / 100.0)
 }
 
+/// CPU time of this process in seconds, ended threads included, to the nanosecond.
+pub(super) fn own_cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// Takes the developer's own settings out of a command's environment: what is measured is the configuration given to it.
 pub(super) fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {

@@ -52,12 +52,17 @@ mod parcel;
 mod probe;
 mod queue;
 mod rate_limit;
+#[cfg(feature = "bench")]
+mod replay;
 mod retry;
 mod spool;
 mod spooler;
 mod state;
 mod worker;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use self::replay::post_repeatedly;
 pub use self::{
     compress::Compression,
     config::{BufferLimits, DeliveryConfig},

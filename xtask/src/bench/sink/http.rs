@@ -4,14 +4,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    thread,
+    time::Duration,
 };
 
 use super::tally::{Encoding, Tally};
 
 const CHUNK: usize = 256 * 1024;
 
-/// Serves a connection until it ends.
-pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
+/// Serves a connection until it ends, envelopes after a delay.
+pub(super) fn serve(mut connection: TcpStream, tally: &Tally, delay: Duration) {
     // Errors end the connection; the sender sees it, and the counts show what is missing.
     let _ = connection.set_nodelay(true);
     let mut bytes = Vec::with_capacity(CHUNK);
@@ -36,6 +38,9 @@ pub(super) fn serve(mut connection: TcpStream, tally: &Tally) {
                 None => {
                     let body = chunked.as_ref().map_or(&bytes[head.length..end], |(body, _)| body);
                     tally.count(&bytes[..end], body, head.encoding);
+                    if !delay.is_zero() {
+                        thread::sleep(delay);
+                    }
                     answer("200 OK", b"{}")
                 }
             };

@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 pub(super) use self::tally::Stats;
@@ -18,16 +19,23 @@ use super::options::own_program;
 use crate::Failure;
 
 const VERIFY: &str = "--verify";
+const DELAY: &str = "--delay-ms";
+const PORT: &str = "--port";
 
 /// Serves on loopback until standard input ends; the first line on standard output is the address.
 pub(super) fn run(args: &[String]) -> Result<(), Failure> {
+    let number = |name: &str| {
+        let value = args.iter().skip_while(|arg| *arg != name).nth(1);
+        value.map_or(Ok(0), |value| value.parse::<u64>())
+    };
     let tally = Arc::new(Tally::new(args.iter().any(|arg| arg == VERIFY)));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let delay = Duration::from_millis(number(DELAY)?);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(number(PORT)?)?))?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let tally = Arc::clone(&tally);
-            thread::spawn(move || http::serve(connection, &tally));
+            thread::spawn(move || http::serve(connection, &tally, delay));
         }
     });
     // The process that started the sink holds the other end: when it goes, the sink goes.
@@ -45,11 +53,22 @@ pub(super) struct SinkProcess {
 impl SinkProcess {
     /// Starts a sink. One that verifies also parses each item and counts distinct ids; it is slower.
     pub(super) fn start(verify: bool) -> Result<Self, Failure> {
+        Self::start_with(if verify { &[VERIFY] } else { &[] })
+    }
+
+    /// Starts a sink that takes so long to answer.
+    pub(super) fn start_slow(delay: Duration) -> Result<Self, Failure> {
+        Self::start_with(&[DELAY, &delay.as_millis().to_string()])
+    }
+
+    /// Starts a sink at a port that is free.
+    pub(super) fn start_at(port: u16) -> Result<Self, Failure> {
+        Self::start_with(&[PORT, &port.to_string()])
+    }
+
+    fn start_with(args: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(own_program()?);
-        command.args(["bench", "sink"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if verify {
-            command.arg(VERIFY);
-        }
+        command.args(["bench", "sink"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("the sink has no output")?).read_line(&mut line)?;
