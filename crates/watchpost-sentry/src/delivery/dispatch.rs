@@ -19,6 +19,9 @@ use crate::wire::DiscardedItems;
 /// Drops that no envelope has carried are reported this much later, in an envelope of their own.
 const REPORT_DELAY: Duration = Duration::from_secs(30);
 
+/// Beyond so many bytes under way no further send begins: the bound in memory, however many slots are free.
+const MAX_BYTES_IN_FLIGHT: usize = 8 * 1024 * 1024;
+
 /// What goes into one envelope: a parcel, a report of drops, or both.
 #[derive(Debug)]
 pub(super) struct Shipment {
@@ -38,7 +41,7 @@ impl State {
         if self.ledger.has_unreported() {
             self.report_due.get_or_insert(now + REPORT_DELAY);
         }
-        if self.in_flight >= self.max_in_flight {
+        if !self.has_slot() {
             return None;
         }
         let permit = self.circuit.permit(now);
@@ -56,12 +59,17 @@ impl State {
         }
         let report = self.ledger.take_unreported();
         self.in_flight += 1;
+        self.bytes_in_flight += parcel.as_ref().map_or(0, Parcel::footprint);
         if !report.is_empty() {
             self.reports_in_flight += 1;
             self.report_due = None;
         }
         let concludes_flush = self.report_wanted.filter(|ticket| self.is_delivered(*ticket));
         Some(Shipment { parcel, report, concludes_flush, began: now })
+    }
+
+    fn has_slot(&self) -> bool {
+        self.in_flight < self.max_in_flight && self.bytes_in_flight < MAX_BYTES_IN_FLIGHT
     }
 
     /// Notes that the worker sleeps, and says until when: without a moment, until it is woken. To be called when
@@ -77,7 +85,7 @@ impl State {
             by(Some(now + MAX_AGE));
         }
         // When all slots are taken, who frees one looks for more itself.
-        let mut ready = self.in_flight < self.max_in_flight;
+        let mut ready = self.has_slot();
         match self.circuit.permit(now) {
             Permit::Wait(moment) => {
                 by(moment);
@@ -105,6 +113,7 @@ impl State {
         effects: &mut Effects,
     ) {
         self.in_flight -= 1;
+        self.bytes_in_flight -= shipment.parcel.as_ref().map_or(0, Parcel::footprint);
         let (verdict, status, explanation) = match answer {
             Answer::Failed(explanation) => (Verdict::Retry, 0, explanation),
             Answer::Response(response) => {

@@ -129,7 +129,7 @@ impl Shared {
         }
         let durable = self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable);
         let mut last_sync = Instant::now();
-        let mut read: Vec<Content> = Vec::new();
+        let (mut read, mut written): (Vec<Content>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
         loop {
             let mut guarded = self.lock();
             let (requested, stop) = (guarded.spooling.requested, guarded.spooling.stop);
@@ -151,7 +151,7 @@ impl Shared {
             }
             let account = guarded.state.account(Instant::now());
             drop(guarded);
-            let executed = writer.execute(commands, &mut read);
+            let executed = writer.execute(commands, &mut read, &mut written);
             self.check(executed, writer);
             if durable || writer.is_dirty() && last_sync.elapsed() >= SYNC_EVERY {
                 last_sync = Instant::now();
@@ -171,6 +171,9 @@ impl Shared {
                 self.with(|guarded, effects| guarded.state.restore(&content, Instant::now(), effects));
             }
             let mut guarded = self.lock();
+            if let Some(shelf) = &mut guarded.state.shelf {
+                written.drain(..).for_each(|bytes| shelf.recycle(bytes));
+            }
             let is_waited_for = guarded.spooling.synced < requested;
             guarded.spooling.synced = requested;
             if is_waited_for {

@@ -41,6 +41,7 @@ pub(super) struct State {
     epoch: u64,
     pub(super) max_in_flight: usize,
     pub(super) in_flight: usize,
+    pub(super) bytes_in_flight: usize,
     pub(super) reports_in_flight: usize,
     /// When drops that no envelope has carried are reported in an envelope of their own.
     pub(super) report_due: Option<Instant>,
@@ -95,6 +96,7 @@ impl State {
             epoch: 0,
             max_in_flight: max_in_flight.max(1),
             in_flight: 0,
+            bytes_in_flight: 0,
             reports_in_flight: 0,
             report_due: None,
             report_wanted: None,

@@ -18,6 +18,10 @@ const FIRST_OWN_SLOT: u32 = 1 << 31;
 const MAX_UNWRITTEN: usize = 8 * 1024 * 1024;
 /// So many pending commands are looked back at for one that can be prolonged.
 const LOOK_BACK: usize = 8;
+/// As many buffers that were written or need not be are filled again, since fresh memory costs more than all the rest,
+const MAX_SPARES: usize = 4;
+/// of at most so many bytes.
+const MAX_SPARE_BYTES: usize = 2 * SEGMENT_BYTES as usize;
 /// Our own queue; those taken over count from 1.
 pub(super) const OWN_QUEUE: u32 = 0;
 
@@ -73,6 +77,7 @@ pub(in super::super) struct Shelf {
     unwritten: usize,
     /// Something has changed that the writer is not asked to do anything about.
     stirred: bool,
+    spares: Vec<Vec<u8>>,
     failed: bool,
 }
 
@@ -143,6 +148,7 @@ impl Shelf {
             kept: nothing(),
             unwritten: 0,
             stirred: false,
+            spares: Vec::new(),
             failed: false,
         }
     }
@@ -171,7 +177,8 @@ impl Shelf {
             _ => None,
         });
         let place = prolonged.unwrap_or_else(|| {
-            self.commands.push_back(Command::Append { file, bytes: Vec::with_capacity(4096) });
+            let bytes = self.spares.pop().unwrap_or_default();
+            self.commands.push_back(Command::Append { file, bytes });
             self.commands.len() - 1
         });
         let Some(Command::Append { bytes, .. }) = self.commands.get_mut(place) else { return None };
@@ -401,6 +408,11 @@ impl Shelf {
         self.commands.drain(..).collect()
     }
 
+    /// Takes back a buffer that was written.
+    pub(in super::super) fn recycle(&mut self, bytes: Vec<u8>) {
+        keep_spare(&mut self.spares, bytes);
+    }
+
     /// Whether the writer should look.
     pub(in super::super) fn has_commands(&self) -> bool {
         self.stirred || !self.commands.is_empty()
@@ -525,9 +537,14 @@ impl Shelf {
             self.segments.remove(&slot);
             self.bytes -= u64::from(bytes);
             // What was to be written or noted of it need not be: in quiet times nothing gets as far as the disk.
-            self.commands.retain(|command| match command {
-                Command::Append { file: about, .. } | Command::Acknowledge { file: about, .. } => *about != file,
-                Command::Delete { .. } | Command::Read { .. } => true,
+            let spares = &mut self.spares;
+            self.commands.retain_mut(|command| match command {
+                Command::Append { file: about, bytes } if *about == file => {
+                    keep_spare(spares, std::mem::take(bytes));
+                    false
+                }
+                Command::Acknowledge { file: about, .. } => *about != file,
+                Command::Append { .. } | Command::Delete { .. } | Command::Read { .. } => true,
             });
             self.commands.push_back(Command::Delete { file });
             return;
@@ -573,6 +590,13 @@ fn unfold(content: &[u8], done: &[u32], totals: &[Load; Lane::COUNT]) -> (Vec<Sl
         subtract(&mut missing[slip.load.lane as usize], &slip.load);
     }
     (slips, missing.into_iter().filter(|load| load.items > 0).collect())
+}
+
+fn keep_spare(spares: &mut Vec<Vec<u8>>, mut bytes: Vec<u8>) {
+    if spares.len() < MAX_SPARES && bytes.capacity() <= MAX_SPARE_BYTES {
+        bytes.clear();
+        spares.push(bytes);
+    }
 }
 
 fn add(totals: &mut [Load; Lane::COUNT], load: &Load) {

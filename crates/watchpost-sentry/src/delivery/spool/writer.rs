@@ -57,8 +57,14 @@ impl Writer {
         }
     }
 
-    /// Does what is asked for, in order. What is done is done, also when something fails later.
-    pub(in super::super) fn execute(&mut self, commands: Vec<Command>, read: &mut Vec<Content>) -> io::Result<()> {
+    /// Does what is asked for, in order. What is done is done, also when something fails later. What was written is in `written`
+    /// to be filled again.
+    pub(in super::super) fn execute(
+        &mut self,
+        commands: Vec<Command>,
+        read: &mut Vec<Content>,
+        written: &mut Vec<Vec<u8>>,
+    ) -> io::Result<()> {
         let mut result = Ok(());
         for command in commands {
             let done = match command {
@@ -67,6 +73,7 @@ impl Writer {
                     self.dirty = true;
                     let appended = self.own_queue().and_then(|queue| queue.append(file.number, &bytes));
                     self.failed = appended.is_err();
+                    written.push(bytes);
                     appended
                 }
                 Command::Acknowledge { file, offsets } => match self.queue(file.queue) {
