@@ -1,8 +1,9 @@
-//! What Watchpost's developers run: `cargo xtask ci | interop | bench`.
+//! What Watchpost's developers run: `cargo xtask ci | interop | faults | bench`.
 
 mod bench;
 mod cargo;
 mod ci;
+mod faults;
 mod interop;
 mod peers;
 
@@ -12,6 +13,9 @@ const USAGE: &str = "\
 cargo xtask ci                       formatting, clippy, docs, tests, interop: what .ci/run runs
 cargo xtask interop [NAME…] [--watchpost PATH]
                                      real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
+cargo xtask faults [--peers | --only TEXT]
+                                     a sink that misbehaves in every way, kill -9, a full disk, damage, clocks that jump;
+                                     with --peers Sentry's own clients in the same outages, beside ours
 cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans, delivery), beside a peer or a limit in the same run
 ";
 
@@ -23,6 +27,9 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(),
         Some("interop") => interop::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("faults") => faults::run(&rest),
+        // Hidden: the senders that `faults` starts.
+        Some("faults-sender") => faults::run_sender(&rest),
         // Hidden: the wire tap that `interop` puts between real peers.
         Some("tap") => interop::tap(&rest),
         _ => {

@@ -17,6 +17,7 @@ mod spans;
 mod statistics;
 
 use self::options::Options;
+pub(crate) use self::{options::target_folder, report::Table};
 use crate::Failure;
 
 const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver|delivery [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";

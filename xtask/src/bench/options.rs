@@ -88,7 +88,7 @@ pub(super) fn own_program() -> Result<PathBuf, Failure> {
 }
 
 /// Cargo's target folder: two levels above this program.
-pub(super) fn target_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
     let own = own_program()?;
     own.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "this program is not in a target folder".into())
 }

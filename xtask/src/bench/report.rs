@@ -17,7 +17,7 @@ pub(super) struct Report {
 
 /// Rows under a caption.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     caption: String,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -124,13 +124,20 @@ impl Report {
 
 impl Table {
     /// A table without rows.
-    pub(super) fn new<const N: usize>(caption: impl Into<String>, header: [&str; N]) -> Self {
+    pub(crate) fn new<const N: usize>(caption: impl Into<String>, header: [&str; N]) -> Self {
         Self { caption: caption.into(), header: header.map(str::to_owned).to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.to_vec());
+    }
+
+    /// The table in Markdown; nothing without rows.
+    pub(crate) fn to_markdown(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
     }
 
     fn write(&self, out: &mut String) {
@@ -142,7 +149,9 @@ impl Table {
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
-        let _ = writeln!(out, "{}\n", self.caption);
+        if !self.caption.is_empty() {
+            let _ = writeln!(out, "{}\n", self.caption);
+        }
         let mut line = |cells: &[String]| {
             for (cell, width) in cells.iter().zip(&widths) {
                 let _ = write!(out, "| {cell:width$} ");

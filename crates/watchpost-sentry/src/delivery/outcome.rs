@@ -22,6 +22,9 @@ pub struct Outcome {
     pub complete: bool,
     /// Of those accepted, the items that processes which are gone had left in the spool.
     pub recovered: u64,
+    /// Stretches of bytes in what they had left that were no items any more: a torn end, or damage on disk. Which and how many
+    /// items stood there can't be known, so they are in no other figure.
+    pub damaged: u64,
     /// The bytes that the spool's segments take on disk.
     pub spool_bytes: u64,
     tallies: [Tally; CATEGORIES],

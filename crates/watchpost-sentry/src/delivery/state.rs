@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) wall_ms: u64,
     /// Items that dead processes had left.
     recovered: u64,
+    /// Stretches of bytes in it that were no records.
+    damaged: u64,
     /// Something was sent or dropped since this was last taken.
     pub(super) progressed: bool,
     closed: bool,
@@ -105,6 +107,7 @@ impl State {
             shelf: None,
             wall_ms: 0,
             recovered: 0,
+            damaged: 0,
             progressed: false,
             closed: false,
         }
@@ -224,6 +227,7 @@ impl State {
         let mut outcome = self.ledger.outcome();
         outcome.complete = self.ledger.is_settled() && outcome.dropped_by(DropReason::Shutdown) == 0;
         outcome.recovered = self.recovered;
+        outcome.damaged = self.damaged;
         outcome.spool_bytes = self.shelf.as_ref().map_or(0, Shelf::bytes);
         outcome
     }

@@ -133,6 +133,7 @@ impl State {
             self.ledger.drop_held(&load, DropReason::CacheOverflow);
         }
         self.recovered += taken.items;
+        self.damaged += taken.damaged;
         effects.wake |= taken.items > 0 && self.sleep.take().is_some();
         taken
     }

@@ -1,0 +1,257 @@
+//! Trouble with the disk: full, gone, and bytes that are not what was written.
+
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use watchpost_sentry::delivery::{Delivery, SpoolMode};
+
+use super::{
+    Finding,
+    account::Account,
+    files_below,
+    sender::{self, PATIENCE, Sender, Setup},
+    sink::{Reply, Sink},
+};
+use crate::Failure;
+
+/// Handed over while the sink is away: some megabytes.
+const COUNT: u64 = 3_000;
+/// What a full disk holds.
+const FULL_KIB: u32 = 512;
+/// So little memory that most of it is on disk only.
+pub(super) const LITTLE: usize = 256 * 1024;
+/// A segment's records begin with this, a length and a checksum.
+const MAGIC: &[u8] = b"WPR1";
+const PREFIX: usize = 12;
+/// Handed over for each kind of damage.
+const DAMAGED: u64 = 600;
+
+/// A disk of 512 KiB, with much memory and with little.
+pub(super) fn full(folder: &Path, buffer: usize) -> Result<Finding, Failure> {
+    let disk = SmallDisk::new(folder)?;
+    let name = disk.name();
+    let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", FULL_KIB / 4);
+    let wrapper: &[&str] = if disk.mounted { &[] } else { &["sh", "-c", &limit, "sh"] };
+    let finding = with_trouble(name, folder, buffer, wrapper, &[], |_| Ok(()))?;
+    drop(disk);
+    Ok(finding)
+}
+
+/// The folder is deleted halfway.
+pub(super) fn vanishes(folder: &Path) -> Result<Finding, Failure> {
+    with_trouble("the folder vanishes", folder, 0, &[], &[], |folder| Ok(fs::remove_dir_all(folder)?))
+}
+
+/// Hands over while the sink is away, with some trouble halfway; then the sink is back.
+pub(super) fn with_trouble(
+    name: &str,
+    folder: &Path,
+    buffer: usize,
+    wrapper: &[&str],
+    environment: &[(&str, PathBuf)],
+    trouble: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<Finding, Failure> {
+    let sink = Sink::start(|_| Reply::Close)?;
+    let dsn = sink.dsn();
+    let mut sender = Sender::start(&Setup { dsn: &dsn, folder, first: 0, count: COUNT, buffer, wrapper, environment })?;
+    trouble(folder)?;
+    sender.go_on()?;
+    sink.heal();
+    let account = sender.finish()?;
+    let (arrivals, mut wrong) = (sink.arrivals(), Vec::new());
+    account.check(0..COUNT, &arrivals, &mut wrong);
+    account.check_reports(&arrivals, &mut wrong);
+    if account.held() > 0 {
+        wrong.push(format!("{} are held although the sink is back", account.held()));
+    }
+    // With memory enough for all of it, the disk's trouble costs nothing.
+    if buffer == 0 && account.dropped() > 0 {
+        wrong.push(format!("{:?} dropped, although memory had room", account.reasons()));
+    }
+    Ok(Finding {
+        check: if buffer > 0 { format!("{name}, memory of {} KiB", buffer / 1024) } else { name.to_owned() },
+        mode: "fast",
+        handed: COUNT,
+        received: arrivals.received_all(),
+        held: account.held(),
+        dropped: account.reasons(),
+        repeated: arrivals.repeated(),
+        note: String::new(),
+        wrong,
+    })
+}
+
+/// A small file system, where the machine lets us make one.
+struct SmallDisk<'a> {
+    folder: &'a Path,
+    mounted: bool,
+}
+
+impl<'a> SmallDisk<'a> {
+    fn new(folder: &'a Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder)?;
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={FULL_KIB}k"), "tmpfs"])
+            .arg(folder)
+            .stderr(Stdio::null())
+            .status();
+        Ok(Self { folder, mounted: mount.is_ok_and(|status| status.success()) })
+    }
+
+    fn name(&self) -> &'static str {
+        if self.mounted { "the disk is full (tmpfs)" } else { "the disk is full (file size limit)" }
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new("umount").arg(self.folder).status();
+        }
+    }
+}
+
+/// Ways to damage a file's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Damage {
+    /// Single bits, here and there.
+    Bits,
+    /// A block of zeros, as a crash of the machine leaves them.
+    Zeros,
+    /// The end is missing.
+    Torn,
+    /// Bytes from elsewhere, in between.
+    Inserted,
+}
+
+impl Damage {
+    pub(super) const ALL: [Self; 4] = [Self::Bits, Self::Zeros, Self::Torn, Self::Inserted];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bits => "corrupted: single bits",
+            Self::Zeros => "corrupted: a block of zeros",
+            Self::Torn => "corrupted: a torn end",
+            Self::Inserted => "corrupted: bytes in between",
+        }
+    }
+
+    /// Damages a segment; the ranges of bytes that were hit, and whether those behind have moved.
+    fn apply(self, content: &mut Vec<u8>, mut random: impl FnMut(usize) -> usize) -> Vec<(usize, usize)> {
+        match self {
+            Self::Bits => (0..9)
+                .map(|_| {
+                    let at = random(content.len());
+                    content[at] ^= 1 << random(8);
+                    (at, at + 1)
+                })
+                .collect(),
+            Self::Zeros => {
+                let (at, length) = (random(content.len()), 4096);
+                let end = (at + length).min(content.len());
+                content[at..end].fill(0);
+                vec![(at, end)]
+            }
+            Self::Torn => {
+                let at = content.len() - 1 - random(3_000);
+                let end = content.len();
+                content.truncate(at);
+                vec![(at, end)]
+            }
+            Self::Inserted => {
+                let at = 1 + random(content.len() - 1);
+                let garbage: Vec<u8> = (0..1 + random(500)).map(|_| random(256) as u8).collect();
+                content.splice(at..at, garbage);
+                // Between two records nothing is hit.
+                vec![(at, at)]
+            }
+        }
+    }
+}
+
+/// What a killed sender left is damaged: the records that were hit are lost, and no others.
+pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> {
+    let sink = Sink::start(|_| Reply::Close)?;
+    let dsn = sink.dsn();
+    let setup = Setup { dsn: &dsn, folder, first: 0, count: DAMAGED, buffer: 0, wrapper: &[], environment: &[] };
+    let mut sender = Sender::start(&setup)?;
+    sender.go_on()?;
+    sender.kill()?;
+    let mut segments = files_below(folder);
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    let state = RandomState::new();
+    let mut drawn = 0_u64;
+    let mut random = |below: usize| {
+        drawn += 1;
+        (state.hash_one(drawn) % below as u64) as usize
+    };
+    // One thread has handed over, so the records stand in the order of their numbers.
+    let (mut number, mut lost) = (0_u64, Vec::new());
+    for path in &segments {
+        let mut content = fs::read(path)?;
+        let records = records(&content)?;
+        let hits = damage.apply(&mut content, &mut random);
+        for (start, end) in records {
+            let is_hit = |(from, to): &(usize, usize)| {
+                if from == to { start < *from && *from < end } else { *from < end && start < *to }
+            };
+            if hits.iter().any(is_hit) {
+                lost.push(number);
+            }
+            number += 1;
+        }
+        fs::write(path, content)?;
+    }
+    let mut wrong = Vec::new();
+    if number != DAMAGED {
+        wrong.push(format!("{number} records of {DAMAGED} items were on disk"));
+    }
+    sink.heal();
+    let next = Delivery::start(sender::config(&dsn, Some((folder, SpoolMode::Fast)))?)?;
+    next.sync(PATIENCE);
+    let account = Account::from(&next.flush(PATIENCE));
+    next.shutdown(PATIENCE);
+    let arrivals = sink.arrivals();
+    account.check((0..DAMAGED).filter(|number| !lost.contains(number)), &arrivals, &mut wrong);
+    if let Some(number) = lost.iter().find(|number| arrivals.of(**number).is_some()) {
+        wrong.push(format!("{number} was damaged and has arrived"));
+    }
+    if account.damaged == 0 {
+        wrong.push("the account says nothing of the damage".to_owned());
+    }
+    drop(next);
+    if !files_below(folder).is_empty() {
+        wrong.push("the folder is not empty afterwards".to_owned());
+    }
+    Ok(Finding {
+        check: damage.name().to_owned(),
+        mode: "fast",
+        handed: DAMAGED,
+        received: arrivals.received_all(),
+        held: 0,
+        dropped: if lost.is_empty() { [].into() } else { [("damaged records".to_owned(), lost.len() as u64)].into() },
+        repeated: arrivals.repeated(),
+        note: format!("{} stretches skipped, and said so", account.damaged),
+        wrong,
+    })
+}
+
+/// Where a segment's records begin and end.
+fn records(content: &[u8]) -> Result<Vec<(usize, usize)>, Failure> {
+    let (mut records, mut at) = (Vec::new(), 0);
+    while at < content.len() {
+        let prefix = content.get(at..at + PREFIX).ok_or("a segment ends amid a record")?;
+        let length: [u8; 4] = prefix[4..8].try_into()?;
+        if &prefix[..4] != MAGIC {
+            return Err("a segment holds something that is no record".into());
+        }
+        let end = at + PREFIX + u32::from_le_bytes(length) as usize;
+        records.push((at, end));
+        at = end;
+    }
+    Ok(records)
+}
