@@ -217,7 +217,7 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
     next.shutdown(PATIENCE);
     let arrivals = sink.arrivals();
     account.check((0..DAMAGED).filter(|number| !lost.contains(number)), &arrivals, &mut wrong);
-    if let Some(number) = lost.iter().find(|number| arrivals.of(**number).is_some()) {
+    if let Some(number) = lost.iter().find(|number| arrivals.of(**number).is_some_and(|count| count > 0)) {
         wrong.push(format!("{number} was damaged and has arrived"));
     }
     if account.damaged == 0 {

@@ -18,6 +18,8 @@ const FIRST_OWN_SLOT: u32 = 1 << 31;
 const MAX_UNWRITTEN: usize = 8 * 1024 * 1024;
 /// So many pending commands are looked back at for one that can be prolonged.
 const LOOK_BACK: usize = 8;
+/// No item is older: 2025-01-01, in milliseconds since 1970.
+const PLAUSIBLE_MS: u64 = 1_735_689_600_000;
 /// As many buffers that were written or need not be are filled again, since fresh memory costs more than all the rest,
 const MAX_SPARES: usize = 4;
 /// of at most so many bytes.
@@ -328,7 +330,9 @@ impl Shelf {
                 finished.push((index, slip.offset));
                 continue;
             };
-            if now_ms.saturating_sub(accepted_at) > self.max_age_ms {
+            // A clock that was wrong then, as that of a machine which has just started may be, says nothing of an item's age.
+            let is_known = accepted_at >= PLAUSIBLE_MS;
+            if is_known && now_ms.saturating_sub(accepted_at) > self.max_age_ms {
                 restored.expired.push(slip.load);
                 finished.push((index, slip.offset));
             } else if takes(&slip.load) {

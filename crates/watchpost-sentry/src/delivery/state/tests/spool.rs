@@ -13,6 +13,8 @@ use crate::delivery::{
 
 /// Small, so that there are many.
 const SEGMENT: u32 = 16 * 1024;
+/// The time of day at which a world begins: 2026-01-01.
+const MORNING_MS: u64 = 1_767_225_600_000;
 
 /// A dead or living process's queue.
 #[derive(Debug, Default)]
@@ -62,6 +64,7 @@ impl Spooled {
     fn boot(&mut self) {
         let config = SpoolConfig::new("nowhere").with_max_bytes(self.max_bytes);
         self.world = World { now: self.world.now, ..World::new(self.limits, 3) };
+        self.world.state.wall_ms = MORNING_MS;
         self.world.state.shelf = Some(Shelf::new(&config, "key").with_segment_bytes(SEGMENT));
         self.queues.clear();
         let mut segments = Vec::new();
@@ -299,9 +302,21 @@ fn what_waited_too_long_is_dropped_and_counted() {
     (0..100).for_each(|_| spooled.log(100));
     spooled.write();
     spooled.kill();
-    spooled.world.state.wall_ms = 8 * 24 * 60 * 60 * 1000;
+    spooled.world.state.wall_ms += 8 * 24 * 60 * 60 * 1000;
     spooled.world.pass(Duration::from_secs(1));
     spooled.settle();
     let outcome = spooled.world.outcome();
     assert_eq!((outcome.sent(), outcome.dropped_by(DropReason::CacheOverflow), outcome.recovered), (0, 100, 100));
+}
+
+#[test]
+fn what_was_accepted_before_the_clock_was_set_is_not_taken_for_old() {
+    let mut spooled = Spooled::new(20_000, 1 << 30);
+    spooled.world.state.wall_ms = 5_000;
+    (0..100).for_each(|_| spooled.log(100));
+    spooled.write();
+    spooled.kill();
+    spooled.world.pass(Duration::from_secs(1));
+    spooled.settle();
+    assert_eq!((spooled.world.outcome().sent(), spooled.world.outcome().dropped()), (100, 0));
 }
