@@ -11,6 +11,7 @@ import sys
 import time
 
 import sentry_sdk
+import sentry_sdk.logger
 
 
 def main():

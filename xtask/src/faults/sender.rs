@@ -40,9 +40,14 @@ pub(super) fn config(dsn: &str, spool: Option<(&Path, SpoolMode)>) -> Result<Del
     })
 }
 
-/// The process: `faults-sender stream DSN FOLDER MODE FIRST` or `faults-sender account DSN FOLDER MODE FIRST COUNT BUFFER_BYTES`.
+/// The process: `faults-sender stream DSN FOLDER MODE FIRST`, `faults-sender account DSN FOLDER MODE FIRST COUNT BUFFER_BYTES` or
+/// `faults-sender program DSN FOLDER MODE COUNT SECONDS`.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let [form, dsn, folder, mode, first, rest @ ..] = args else { return Err("too few arguments".into()) };
+    if form == "program" {
+        let seconds = rest.first().ok_or("in how long?")?.parse()?;
+        return program(dsn, Path::new(folder), mode, first.parse()?, seconds);
+    }
     let mode = if mode == "durable" { SpoolMode::Durable } else { SpoolMode::Fast };
     let (first, mut config) = (first.parse()?, config(dsn, Some((Path::new(folder), mode)))?);
     let [count, buffer] = rest else {
@@ -88,6 +93,27 @@ fn stream(delivery: &Delivery, mode: SpoolMode, first: u64) -> Result<(), Failur
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || hand_over(thread))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread of the sender panicked")?)
     })
+}
+
+/// Hands items over at an even pace and ends as programs do, with our defaults but for the spool.
+fn program(dsn: &str, folder: &Path, mode: &str, count: u64, seconds: f64) -> Result<(), Failure> {
+    let config = DeliveryConfig::new(dsn.parse()?);
+    let config = match mode {
+        "off" => config,
+        "durable" => config.with_spool(SpoolConfig::new(folder).with_mode(SpoolMode::Durable)),
+        _ => config.with_spool(SpoolConfig::new(folder)),
+    };
+    let delivery = Delivery::start(config)?;
+    // So that a program with nothing to say sends what another has left.
+    delivery.sync(PATIENCE);
+    let start = Instant::now();
+    for number in 0..count {
+        let due = start + Duration::from_secs_f64(seconds * number as f64 / count as f64);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        items::hand_over(&delivery, number);
+    }
+    delivery.shutdown(Duration::from_secs(2));
+    Ok(())
 }
 
 /// Hands items over in two halves, pausing after each, then sends what it can and gives account.
