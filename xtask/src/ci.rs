@@ -1,8 +1,8 @@
 //! What `.ci/run` runs, in order; the first failure ends it.
 
-use crate::{Failure, cargo, interop};
+use crate::{Failure, cargo, faults, interop};
 
-/// Formatting, lints, docs, tests, then the real peers.
+/// Formatting, lints, docs, tests, then the faults and the real peers.
 pub(crate) fn run() -> Result<(), Failure> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     // Once as it is by default, once with every feature.
@@ -11,6 +11,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     cargo(&["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     cargo(&["test", "--workspace"], &[])?;
     cargo(&["test", "-p", "watchpost", "--all-features"], &[])?;
+    faults::run(&[])?;
     interop::run(&[])
 }
 

@@ -10,7 +10,7 @@ mod peers;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask ci                       formatting, clippy, docs, tests, interop: what .ci/run runs
+cargo xtask ci                       formatting, clippy, docs, tests, faults, interop: what .ci/run runs
 cargo xtask interop [NAME…] [--watchpost PATH]
                                      real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
 cargo xtask faults [--peers | --only TEXT]

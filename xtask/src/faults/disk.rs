@@ -12,7 +12,7 @@ use watchpost_sentry::delivery::{Delivery, SpoolMode};
 use super::{
     Finding,
     account::Account,
-    files_below,
+    segments_below,
     sender::{self, PATIENCE, Sender, Setup},
     sink::{Reply, Sink},
 };
@@ -181,34 +181,32 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
     let mut sender = Sender::start(&setup)?;
     sender.go_on()?;
     sender.kill()?;
-    let mut segments = files_below(folder);
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    let segments = segments_below(folder);
     let state = RandomState::new();
     let mut drawn = 0_u64;
     let mut random = |below: usize| {
         drawn += 1;
         (state.hash_one(drawn) % below as u64) as usize
     };
-    // One thread has handed over, so the records stand in the order of their numbers.
-    let (mut number, mut lost) = (0_u64, Vec::new());
+    let (mut found, mut lost) = (0_u64, Vec::new());
     for path in &segments {
         let mut content = fs::read(path)?;
         let records = records(&content)?;
+        found += records.len() as u64;
         let hits = damage.apply(&mut content, &mut random);
-        for (start, end) in records {
+        for (number, start, end) in records {
             let is_hit = |(from, to): &(usize, usize)| {
                 if from == to { start < *from && *from < end } else { *from < end && start < *to }
             };
             if hits.iter().any(is_hit) {
                 lost.push(number);
             }
-            number += 1;
         }
         fs::write(path, content)?;
     }
     let mut wrong = Vec::new();
-    if number != DAMAGED {
-        wrong.push(format!("{number} records of {DAMAGED} items were on disk"));
+    if found != DAMAGED {
+        wrong.push(format!("{found} records of {DAMAGED} items were on disk"));
     }
     sink.heal();
     let next = Delivery::start(sender::config(&dsn, Some((folder, SpoolMode::Fast)))?)?;
@@ -224,7 +222,7 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
         wrong.push("the account says nothing of the damage".to_owned());
     }
     drop(next);
-    if !files_below(folder).is_empty() {
+    if !segments_below(folder).is_empty() {
         wrong.push("the folder is not empty afterwards".to_owned());
     }
     Ok(Finding {
@@ -240,8 +238,8 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
     })
 }
 
-/// Where a segment's records begin and end.
-fn records(content: &[u8]) -> Result<Vec<(usize, usize)>, Failure> {
+/// A segment's records: the number of each one's item, and where it begins and ends.
+fn records(content: &[u8]) -> Result<Vec<(u64, usize, usize)>, Failure> {
     let (mut records, mut at) = (Vec::new(), 0);
     while at < content.len() {
         let prefix = content.get(at..at + PREFIX).ok_or("a segment ends amid a record")?;
@@ -250,8 +248,21 @@ fn records(content: &[u8]) -> Result<Vec<(usize, usize)>, Failure> {
             return Err("a segment holds something that is no record".into());
         }
         let end = at + PREFIX + u32::from_le_bytes(length) as usize;
-        records.push((at, end));
+        let record = content.get(at..end).ok_or("a segment ends amid a record")?;
+        records.push((number(record).ok_or("a record holds no item of ours")?, at, end));
         at = end;
     }
     Ok(records)
+}
+
+/// The number of a record's item.
+fn number(record: &[u8]) -> Option<u64> {
+    let after = |mark: &[u8]| record.get(memchr::memmem::find(record, mark)? + mark.len()..);
+    let text = |mark, length| std::str::from_utf8(after(mark)?.get(..length)?).ok();
+    if let Some(digits) = after(b"\"number\":{\"value\":") {
+        let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+        return std::str::from_utf8(&digits[..end]).ok()?.parse().ok();
+    }
+    // Also an error's and a transaction's own span is numbered like the item.
+    u64::from_str_radix(text(b"\"span_id\":\"", 16)?, 16).ok()?.checked_sub(1)
 }

@@ -17,7 +17,7 @@ use watchpost_sentry::delivery::{Delivery, SpoolMode};
 use super::{
     Finding,
     account::Account,
-    files_below,
+    segments_below,
     sender::{self, PATIENCE, THREAD_NUMBERS, THREADS, monotonic_nanos},
     sink::{Reply, Sink},
 };
@@ -155,7 +155,7 @@ fn judge(
     if account.held() + account.dropped() > 0 {
         wrong.push(format!("the last process: {} held, {} dropped", account.held(), account.dropped()));
     }
-    let left = files_below(folder);
+    let left = segments_below(folder);
     if !left.is_empty() {
         wrong.push(format!("left in the folder: {left:?}"));
     }

@@ -176,17 +176,21 @@ fn print(checks: &[Check], findings: &[Option<Result<Finding, Failure>>]) -> usi
     failures.len()
 }
 
-/// The files below a folder, by name.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+/// The spool's segments below a folder, by name.
+fn segments_below(folder: &Path) -> Vec<PathBuf> {
+    let (mut segments, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "seg") {
+                segments.push(path);
+            }
         }
     }
-    files.sort();
-    files
+    segments.sort();
+    segments
 }
 
 /// Where everything is kept; gone at the end.

@@ -114,6 +114,28 @@ fn a_batch_that_is_too_large_is_halved_once_and_then_dropped() {
 }
 
 #[test]
+fn what_is_too_large_by_itself_is_dropped_and_named() {
+    let mut world = World::roomy();
+    world.single(Lane::Error, 10);
+    world.answer(0, status(413));
+    assert_eq!(world.outcome().dropped_by(DropReason::SendError), 1);
+    let id = EventId([1; 16]).to_string();
+    let named = |notice: &Notice| matches!(notice, Notice::TooLarge { item, halved: false, .. } if item.contains(&id));
+    assert!(world.notices.iter().any(named), "{:?}", world.notices);
+}
+
+#[test]
+fn beyond_eight_mebibytes_under_way_the_rest_waits_whatever_the_slots() {
+    let mut world = World::new([64 * MIB; Lane::COUNT], 16);
+    (0..8).for_each(|_| world.single(Lane::Transaction, 3 * MIB));
+    assert_eq!(world.under_way.len(), 3);
+    world.answer(0, ok());
+    assert_eq!(world.under_way.len(), 3, "one is done, and one has begun");
+    world.answer_all(ok);
+    assert_eq!((world.outcome().sent(), world.outcome().held()), (8, 0));
+}
+
+#[test]
 fn what_sentry_refuses_is_dropped_and_reported_with_the_next_envelope() {
     let mut world = World::roomy();
     world.single(Lane::Error, 10);
