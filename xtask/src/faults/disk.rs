@@ -231,9 +231,9 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
         handed: DAMAGED,
         received: arrivals.received_all(),
         held: 0,
-        dropped: if lost.is_empty() { [].into() } else { [("damaged records".to_owned(), lost.len() as u64)].into() },
+        dropped: account.reasons(),
         repeated: arrivals.repeated(),
-        note: format!("{} stretches skipped, and said so", account.damaged),
+        note: format!("{} records damaged; {} stretches skipped, and said so", lost.len(), account.damaged),
         wrong,
     })
 }

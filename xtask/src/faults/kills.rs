@@ -164,14 +164,18 @@ fn judge(
     }
     wrong.extend(arrivals.wrong.iter().take(3).cloned());
     let durable = mode == SpoolMode::Durable;
-    let loss = if durable { String::new() } else { format!("; the oldest lost was {:.1} ms old", oldest as f64 / 1e6) };
+    let loss = if lost == 0 {
+        String::new()
+    } else {
+        format!("; {lost} lost with their process, the oldest {:.1} ms before", oldest as f64 / 1e6)
+    };
     Ok(Finding {
         check: format!("kill -9, {kills} times"),
         mode: if durable { "durable" } else { "fast" },
         handed: accepted,
         received: accepted - lost,
         held: 0,
-        dropped: if lost > 0 { [("lost with the process".to_owned(), lost)].into() } else { [].into() },
+        dropped: account.reasons(),
         repeated: arrivals.repeated(),
         note: format!("{} by the last process{loss}", account.recovered),
         wrong,

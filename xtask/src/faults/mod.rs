@@ -58,8 +58,10 @@ struct Finding {
 /// A check, to be run in a folder of its own.
 struct Check {
     name: String,
-    run: Box<dyn Fn(&Path) -> Result<Finding, Failure> + Send + Sync>,
+    run: Run,
 }
+
+type Run = Box<dyn Fn(&Path) -> Result<Finding, Failure> + Send + Sync>;
 
 impl Check {
     fn new(name: impl Into<String>, run: impl Fn(&Path) -> Result<Finding, Failure> + Send + Sync + 'static) -> Self {
