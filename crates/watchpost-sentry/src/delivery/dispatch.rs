@@ -182,8 +182,8 @@ impl State {
             }
             // The spool holds it until the limit ends; without one Sentry's rule is to discard it.
             Verdict::RateLimited => {
-                self.notify_limit(lane, now, effects);
-                self.spill_or_drop(&parcel, DropReason::RateLimited);
+                let kept = self.spill_or_drop(&parcel, DropReason::RateLimited);
+                self.notify_limit(lane, kept, now, effects);
             }
         }
         effects.garbage.push(parcel);
@@ -207,14 +207,15 @@ impl State {
             if self.queues.fill(lane).0 == 0 || self.rate_limits.blocked_until(lane, now).is_none() {
                 continue;
             }
-            self.notify_limit(lane, now, effects);
+            let mut kept = true;
             while let Some(mut parcel) = self.queues.pop_oldest(lane) {
                 if self.shelf.is_none() {
                     self.save_streamed(&mut parcel, now, effects);
                 }
-                self.spill_or_drop(&parcel, DropReason::RatelimitBackoff);
+                kept &= self.spill_or_drop(&parcel, DropReason::RatelimitBackoff);
                 effects.garbage.push(parcel);
             }
+            self.notify_limit(lane, kept, now, effects);
         }
     }
 
@@ -228,9 +229,9 @@ impl State {
         }
     }
 
-    fn notify_limit(&mut self, lane: Lane, now: Instant, effects: &mut Effects) {
+    fn notify_limit(&mut self, lane: Lane, kept: bool, now: Instant, effects: &mut Effects) {
         let wait = self.rate_limits.blocked_until(lane, now).map_or(Duration::ZERO, |until| until - now);
-        self.notify(Notice::RateLimited { lane, wait }, now, effects);
+        self.notify(Notice::RateLimited { lane, kept, wait }, now, effects);
     }
 
     /// Whether drops are to be reported although there is nothing else to send.

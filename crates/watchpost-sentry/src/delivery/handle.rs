@@ -190,19 +190,20 @@ impl Delivery {
     }
 
     /// Sends everything accepted before the call and waits until it was sent or dropped, at most for `timeout`. The
-    /// figures are those since the start. With `complete`, nothing of before the call is held any more.
+    /// figures are those since the start. With `complete`, nothing of before the call is held any more. Returns at once when all
+    /// that is left waits in the spool for rate limits that end later than that.
     ///
     /// Blocks the thread; in async code use [`flush_async`](Self::flush_async).
     pub fn flush(&self, timeout: Duration) -> Outcome {
-        let flush = Flush::begin(self.shared());
-        self.shared().wait_until(deadline(timeout), |guarded, now| flush.is_settled(guarded, now));
+        let (flush, end) = (Flush::begin(self.shared()), deadline(timeout));
+        self.shared().wait_until(end, |guarded, now| flush.is_over(guarded, now, end));
         flush.outcome()
     }
 
     /// [`flush`](Self::flush) as a future, on any runtime.
     pub async fn flush_async(&self, timeout: Duration) -> Outcome {
-        let flush = Flush::begin(self.shared());
-        self.shared().wait_until_async(deadline(timeout), |guarded, now| flush.is_settled(guarded, now)).await;
+        let (flush, end) = (Flush::begin(self.shared()), deadline(timeout));
+        self.shared().wait_until_async(end, |guarded, now| flush.is_over(guarded, now, end)).await;
         flush.outcome()
     }
 
@@ -220,7 +221,8 @@ impl Delivery {
         let (shared, end) = (self.shared(), deadline(timeout));
         shared.lock().state.close();
         let flush = Flush::begin(shared);
-        shared.wait_until_async(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now)).await;
+        let delivered = end - ending(timeout);
+        shared.wait_until_async(delivered, |guarded, now| flush.is_over(guarded, now, delivered)).await;
         shared.stop();
         shared.wait_until_async(end, |guarded, _| guarded.thread == Thread::Stopped).await;
         shared.stop_spooler();
@@ -262,7 +264,8 @@ impl Owner {
         let (shared, end) = (&self.shared, deadline(timeout));
         shared.lock().state.close();
         let flush = Flush::begin(shared);
-        shared.wait_until(end - ending(timeout), |guarded, now| flush.is_settled(guarded, now));
+        let delivered = end - ending(timeout);
+        shared.wait_until(delivered, |guarded, now| flush.is_over(guarded, now, delivered));
         shared.stop();
         shared.wait_until(end, |guarded, _| guarded.thread == Thread::Stopped);
         shared.stop_spooler();
@@ -297,8 +300,10 @@ impl<'a> Flush<'a> {
         Self { shared, ticket }
     }
 
-    fn is_settled(&self, guarded: &Guarded, now: Instant) -> bool {
-        guarded.state.is_settled(self.ticket, now)
+    /// Whether to wait until `end` brings nothing more.
+    fn is_over(&self, guarded: &Guarded, now: Instant, end: Instant) -> bool {
+        !guarded.spooling.is_looking
+            && (guarded.state.is_settled(self.ticket, now) || guarded.state.is_blocked(self.ticket, now, end))
     }
 
     fn outcome(&self) -> Outcome {

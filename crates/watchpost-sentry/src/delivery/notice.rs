@@ -15,7 +15,7 @@ const QUIET_TOO_LARGE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Notice {
     Overflow { lane: Lane },
-    RateLimited { lane: Lane, wait: Duration },
+    RateLimited { lane: Lane, kept: bool, wait: Duration },
     TooLarge { item: String, bytes: u64, halved: bool },
     Refused { item: String, status: u16, explanation: String },
     Unreachable { status: u16, explanation: String, pause: Option<Duration> },
@@ -46,11 +46,12 @@ impl Notice {
             Self::Overflow { lane } => {
                 tracing::warn!(target: "watchpost", "a buffer is full: the oldest {} was dropped", lane.name());
             }
-            Self::RateLimited { lane, wait } => {
+            Self::RateLimited { lane, kept, wait } => {
+                let fate = if kept { "waits in the spool" } else { "was dropped" };
                 tracing::warn!(
                     target: "watchpost",
                     seconds = wait.as_secs_f64(),
-                    "Sentry asked to wait: a {} was dropped", lane.name(),
+                    "Sentry asked to wait: a {} {fate}", lane.name(),
                 );
             }
             Self::TooLarge { item, bytes, halved } => {

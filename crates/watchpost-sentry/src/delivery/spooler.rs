@@ -26,6 +26,8 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Spooling {
     life: Life,
+    /// It has not taken over yet what others left: there may be something to send that nobody knows of.
+    pub(super) is_looking: bool,
     /// It waits to be called.
     pub(super) asleep: bool,
     /// Who waits for what was handed over before takes a number;
@@ -55,7 +57,11 @@ impl Shared {
     pub(super) fn start_spooler(self: &Arc<Self>) {
         let Some(config) = &self.config.spool else { return };
         let mut writer = Writer::new(&config.folder, &destination(self.config.dsn()), wall_ms());
-        self.lock().spooling.life = Life::Running;
+        {
+            let mut guarded = self.lock();
+            guarded.spooling.life = Life::Running;
+            guarded.spooling.is_looking = true;
+        }
         let shared = Arc::clone(self);
         let run = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| shared.spool(&mut writer)));
@@ -63,11 +69,19 @@ impl Shared {
                 shared.fail_spool("the spool's thread panicked".to_owned(), &writer);
             }
             writer.close();
-            shared.lock().spooling.life = Life::Ended;
+            {
+                let mut guarded = shared.lock();
+                guarded.spooling.life = Life::Ended;
+                guarded.spooling.is_looking = false;
+            }
             shared.announce();
         };
         if let Err(error) = thread::Builder::new().name("watchpost-spool".to_owned()).spawn(run) {
-            self.lock().spooling.life = Life::None;
+            {
+                let mut guarded = self.lock();
+                guarded.spooling.life = Life::None;
+                guarded.spooling.is_looking = false;
+            }
             self.fail_spool(error.to_string(), &Writer::new(&config.folder, "", 0));
         }
     }
@@ -127,6 +141,8 @@ impl Shared {
             let (items, damaged) = (all.items, all.damaged);
             self.with(|_, effects| effects.notices.push(Notice::TakenOver { items, damaged }));
         }
+        self.lock().spooling.is_looking = false;
+        self.announce();
         let durable = self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable);
         let mut last_sync = Instant::now();
         let (mut read, mut written): (Vec<Content>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());

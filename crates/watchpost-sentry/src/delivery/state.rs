@@ -80,6 +80,8 @@ pub(super) struct Effects {
     pub(super) notices: Vec<Notice>,
     /// Parcels that are done with, to be freed.
     pub(super) garbage: Vec<Parcel>,
+    /// Whether one of those was dropped for want of room, and not left to the spool.
+    pub(super) overflowed: bool,
 }
 
 impl State {
@@ -199,6 +201,12 @@ impl State {
         !has_spilled && self.pending.first_key_value().is_none_or(|(epoch, _)| *epoch > ticket)
     }
 
+    /// Whether what is left of a flush waits on disk for rate limits that end no sooner than that: to wait for it is in vain.
+    pub(super) fn is_blocked(&self, ticket: u64, now: Instant, until: Instant) -> bool {
+        let is_on_disk_only = self.pending.first_key_value().is_none_or(|(epoch, _)| *epoch > ticket);
+        is_on_disk_only && !self.owes_report(now) && self.spilled_is_blocked(now, until)
+    }
+
     fn owes_report(&self, now: Instant) -> bool {
         self.report_wanted.is_some()
             && (self.ledger.has_unreported() || self.reports_in_flight > 0)
@@ -262,7 +270,7 @@ impl State {
             self.ledger.drop_held(load, DropReason::QueueOverflow);
             self.call_worker_to_report(effects);
         }
-        if !fits || !effects.garbage.is_empty() {
+        if !fits || effects.overflowed {
             self.notify(Notice::Overflow { lane: load.lane }, now(), effects);
         }
         self.busy = true;
@@ -283,7 +291,7 @@ impl State {
                 continue;
             };
             let reason = if parcel.attempts > 0 { DropReason::NetworkError } else { DropReason::QueueOverflow };
-            self.spill_or_drop(&parcel, reason);
+            effects.overflowed |= !self.spill_or_drop(&parcel, reason);
             effects.garbage.push(parcel);
         }
     }

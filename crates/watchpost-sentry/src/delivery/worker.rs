@@ -138,7 +138,7 @@ impl Shared {
             if is_so(&guarded, now) {
                 return true;
             }
-            if now >= deadline || !guarded.is_running() || guarded.is_worker() {
+            if now >= deadline || !guarded.goes_on() || guarded.is_worker() {
                 return false;
             }
             let waited = self.progress.wait_timeout(guarded, deadline - now);
@@ -157,7 +157,7 @@ impl Shared {
                 if is_so(&guarded, now) {
                     return true;
                 }
-                if now >= deadline || !guarded.is_running() {
+                if now >= deadline || !guarded.goes_on() {
                     return false;
                 }
                 if !guarded.alarms.contains(&deadline) {
@@ -282,12 +282,15 @@ impl Guarded {
             return false;
         }
         let now = Instant::now();
-        self.flushes.iter().any(|ticket| self.state.is_settled(*ticket, now))
+        self.flushes
+            .iter()
+            .any(|ticket| self.state.is_settled(*ticket, now) || self.state.is_blocked(*ticket, now, now))
             || self.room_waiters > 0 && self.state.has_room(ROOM_QUARTERS)
     }
 
-    fn is_running(&self) -> bool {
-        matches!(self.thread, Thread::Running(_))
+    /// Whether anything can change without a producer: the worker runs, or will once the spool has been looked at.
+    fn goes_on(&self) -> bool {
+        matches!(self.thread, Thread::Running(_)) || self.spooling.is_looking
     }
 
     /// Whether this is the worker's own thread, which must never wait for itself.

@@ -13,6 +13,9 @@ use crate::{
     spool::{Outage, config, files, items, numbers, segments, start, until},
 };
 
+/// Long enough for the thread to end, so that no request of it is still under way when Sentry comes back.
+const SHORT: Duration = Duration::from_millis(300);
+
 /// The only destination in a folder.
 fn told(folder: &Path) -> SpooledDestination {
     let mut destinations = SpoolReport::read(folder).unwrap().destinations;
@@ -49,7 +52,7 @@ fn the_living_and_the_left_behind_are_told_apart_and_the_sum_outlives_them_all()
         let delivery = start(&dsn, folder.path());
         (0..10).for_each(|number| delivery.log(&log(number)));
         delivery.error(&error(0), Some(&context(1)));
-        delivery.shutdown(Duration::ZERO)
+        delivery.shutdown(SHORT)
     };
     assert_eq!((gone.held(), gone.dropped()), (11, 0));
     let left = told(folder.path());
@@ -108,8 +111,20 @@ fn the_limits_in_force_are_told_while_their_process_lives() {
     });
     let queue = told(folder.path()).queues.remove(0);
     assert_eq!(queue.limits[0].category, Some(Category::LogItem));
-    delivery.shutdown(Duration::ZERO);
+    delivery.shutdown(SHORT);
     assert!(told(folder.path()).queues.remove(0).limits.is_empty());
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_a_limit_that_ends_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Sink::start(|_| Reply::Answer(429, &["x-sentry-rate-limits: 600:log_item:org"], "{}"));
+    let delivery = start(&sink.dsn(), folder.path());
+    delivery.log(&log(0));
+    // As long as the limit is longer than that, no clock has to decide.
+    let outcome = delivery.shutdown(Duration::from_secs(500));
+    assert_eq!((outcome.held(), outcome.complete), (1, false), "{outcome}");
+    assert_eq!(sink.received().len(), 1);
 }
 
 #[test]
@@ -119,7 +134,7 @@ fn keys_that_differ_are_destinations_that_differ() {
     let (one, other) = (outage.sink.dsn(), outage.sink.dsn().replace("key@", "another@"));
     let delivery = start(&one, folder.path());
     delivery.log(&log(1));
-    delivery.shutdown(Duration::ZERO);
+    delivery.shutdown(SHORT);
     drop(delivery);
     outage.end();
     let delivery = start(&other, folder.path());
@@ -136,7 +151,8 @@ fn dropping_without_a_shutdown_leaves_everything_in_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let outage = Outage::begin();
     {
-        let delivery = start(&outage.sink.dsn(), folder.path());
+        let config = config(&outage.sink.dsn(), folder.path()).with_drop_timeout(SHORT);
+        let delivery = Delivery::start(config).unwrap();
         (0..30).for_each(|number| delivery.log(&log(number)));
     }
     assert_eq!(told(folder.path()).outcome.held(), 30);
@@ -145,6 +161,20 @@ fn dropping_without_a_shutdown_leaves_everything_in_the_spool() {
     until("it takes over", || delivery.outcome().recovered == 30);
     assert!(delivery.shutdown(LONG).complete);
     assert_eq!(numbers(&outage.answered()), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_shutdown_right_after_the_start_sends_what_was_left_behind() {
+    for times in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let outage = Outage::begin();
+        let delivery = start(&outage.sink.dsn(), folder.path());
+        (0..3).for_each(|number| delivery.log(&log(number)));
+        delivery.shutdown(SHORT);
+        outage.end();
+        let outcome = start(&outage.sink.dsn(), folder.path()).shutdown(LONG);
+        assert_eq!((outcome.recovered, outcome.sent(), outcome.complete), (3, 3, true), "{times}: {outcome}");
+    }
 }
 
 #[test]
@@ -196,7 +226,7 @@ fn after_the_disk_failed_the_end_tells_what_is_on_it_from_what_is_lost() {
     delivery.error(&error(0), None);
     assert!(!delivery.sync(LONG));
     delivery.log(&log(5));
-    let outcome = delivery.shutdown(Duration::ZERO);
+    let outcome = delivery.shutdown(SHORT);
     assert_eq!((outcome.held(), outcome.dropped_by(DropReason::Shutdown)), (5, 2), "{outcome}");
     let told = told(folder.path()).outcome;
     assert_eq!((told.held(), told.dropped_by(DropReason::Shutdown)), (5, 2), "{told}");
@@ -215,7 +245,7 @@ fn broken_ledgers_cost_themselves_only() {
     let outage = Outage::begin();
     let delivery = start(&outage.sink.dsn(), folder.path());
     delivery.log(&log(0));
-    delivery.shutdown(Duration::ZERO);
+    delivery.shutdown(SHORT);
     drop(delivery);
     for path in files(folder.path()).iter().filter(|path| path.ends_with("ledger")) {
         fs::write(path, vec![0xff; 70_000]).unwrap();

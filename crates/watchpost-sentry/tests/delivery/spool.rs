@@ -326,7 +326,7 @@ fn damage_on_disk_costs_what_it_hit_and_is_counted() {
         let delivery = start(&outage.sink.dsn(), folder.path());
         (0..100).for_each(|number| delivery.log(&log(number)));
         assert!(delivery.sync(LONG));
-        delivery.shutdown(Duration::ZERO);
+        delivery.shutdown(Duration::from_millis(200));
     }
     let segment = segments(folder.path()).remove(0);
     let mut content = fs::read(&segment).unwrap();

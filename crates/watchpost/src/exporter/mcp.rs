@@ -282,6 +282,8 @@ pub(super) fn nothing() -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use watchpost_sentry::delivery::SpoolConfig;
+
     use super::*;
 
     fn config() -> SentryConfig {
@@ -297,6 +299,16 @@ mod tests {
         assert!(outcome.complete && outcome.accepted() == 0);
         assert!(exporter.wait_for_room(Duration::ZERO));
         assert!(McpExporter::switched(&config(), false).unwrap().is_enabled());
+    }
+
+    #[test]
+    fn a_user_who_turned_telemetry_off_gets_no_spool_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = folder.path().join("spool");
+        let exporter = McpExporter::switched(&config().with_spool(SpoolConfig::new(&spool)), true).unwrap();
+        exporter.export(&McpEvent::default());
+        assert!(exporter.shutdown(Duration::ZERO).complete);
+        assert!(!spool.exists());
     }
 
     #[test]

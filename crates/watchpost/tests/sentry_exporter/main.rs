@@ -9,4 +9,5 @@ mod modes;
 mod privacy;
 mod recordings;
 mod sampling;
+mod spool;
 mod support;

@@ -49,7 +49,10 @@ pub(crate) struct Arrived {
 
 impl Sink {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    pub(crate) fn listen(listener: TcpListener) -> Self {
         let dsn = format!("http://0123abc@{}/42", listener.local_addr().unwrap());
         let envelopes = Arc::new(Mutex::new(Vec::new()));
         let gate = Arc::new((Mutex::new(true), Condvar::new()));

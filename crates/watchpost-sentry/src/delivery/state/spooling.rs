@@ -53,6 +53,14 @@ impl State {
         limited.filter_map(|lane| self.rate_limits.blocked_until(lane, now)).min()
     }
 
+    /// Whether something is on disk only, and rate limits keep all of it there until then.
+    pub(super) fn spilled_is_blocked(&self, now: Instant, until: Instant) -> bool {
+        let is_blocked = |lane| self.rate_limits.blocked_until(lane, now).is_some_and(|end| end >= until);
+        self.shelf.as_ref().is_some_and(|shelf| {
+            shelf.has_spilled() && Lane::ALL.into_iter().all(|lane| shelf.spilled(lane) == 0 || is_blocked(lane))
+        })
+    }
+
     /// A segment was read back.
     pub(in super::super) fn restore(&mut self, (file, content): &Content, now: Instant, effects: &mut Effects) {
         let Some(mut shelf) = self.shelf.take() else { return };

@@ -208,7 +208,8 @@ impl SentryExporter {
 
     /// Ends all open spans, sends everything, for at most 2 s, takes nothing more, and says what became of everything.
     ///
-    /// Not [`complete`](Outcome::complete) when something could not be sent in time; that is lost.
+    /// Not [`complete`](Outcome::complete) when something could not be sent in time: it is held if
+    /// there is a spool to keep it, else lost and dropped.
     #[must_use]
     pub fn shutdown(&self) -> Outcome {
         self.shutdown_within(PATIENCE)
