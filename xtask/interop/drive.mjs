@@ -1,9 +1,11 @@
-// Drives an MCP server over stdio with the official TypeScript client: `node drive.mjs PLAN.json CMD ARGS…`.
+// Drives an MCP server with the official TypeScript client: `node drive.mjs PLAN.json CMD ARGS…` over stdio, or
+// `node drive.mjs PLAN.json URL` over streamable HTTP.
 // Writes one JSON line for each step of the plan and for each thing the server asked or told on its own (`from: "server"`),
 // with what differs from run to run (times, random ids) replaced, so that two runs can be compared.
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import {
   CallToolResultSchema,
   CreateMessageRequestSchema,
@@ -107,7 +109,9 @@ async function outcome(step) {
   }
 }
 
-const transport = new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" });
+const transport = command.startsWith("http://")
+  ? new StreamableHTTPClientTransport(new URL(command))
+  : new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" });
 await client.connect(transport);
 write({ step: "connected", result: stable({ server: client.getServerVersion(), capabilities: client.getServerCapabilities() }) });
 for (const step of plan.steps) write({ step, ...(await outcome(step)) });

@@ -1,4 +1,5 @@
-"""Drives an MCP server over stdio with the official Python client: `drive.py ERA PLAN.json CMD ARGS…`.
+"""Drives an MCP server with the official Python client: `drive.py ERA PLAN.json CMD ARGS…` over stdio, or
+`drive.py ERA PLAN.json URL` over streamable HTTP.
 
 ERA is `legacy` (initialize), `2026-07-28`, or `auto` (asks with server/discover first). Writes the same lines as
 `drive.mjs`: one for each step of the plan, one for each thing the server asked or told on its own.
@@ -130,8 +131,9 @@ async def outcome(client, step):
 
 
 async def main():
+    over_http = command.startswith("http://")
     client = Client(
-        StdioServerParameters(command=command, args=arguments, env=dict(os.environ)),
+        command if over_http else StdioServerParameters(command=command, args=arguments, env=dict(os.environ)),
         mode=era,
         client_info=types.Implementation(**plan["client"]),
         sampling_callback=sample,

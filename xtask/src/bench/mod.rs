@@ -15,12 +15,13 @@ mod session;
 mod sink;
 mod spans;
 mod statistics;
+mod track;
 
 use self::options::Options;
 pub(crate) use self::{options::target_folder, report::Table};
 use crate::Failure;
 
-const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver|delivery [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
+const USAGE: &str = "which bench? cargo xtask bench proxy|mcp|spans|receiver|delivery|track [--quick] [--json] [--rounds N] [--only PART] [--watchpost PATH]";
 
 /// Runs the bench named by the first argument. The other names are the parts the benches start as processes of their own.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
@@ -31,6 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         "receiver" => receiver::run(&Options::parse(rest)?),
         "spans" => spans::run(&Options::parse(rest)?),
         "delivery" => delivery::run(&Options::parse(rest)?),
+        "track" => track::run(&Options::parse(rest)?),
         "echo-server" => server::run(rest),
         "sink" => sink::run(rest),
         "worker" => mcp::worker::run(rest),

@@ -19,6 +19,7 @@ mod rig;
 mod seed_000;
 mod sink;
 mod tap;
+mod track;
 mod transparent;
 
 use std::{path::Path, time::Instant};
@@ -38,6 +39,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("normaliser", normaliser::check),
     ("bugsink", bugsink::check),
     ("exit_codes", exit_codes::check),
+    ("track", track::check),
     ("faults", faults::check),
     ("mastra", mastra::check),
     ("spotlight", mastra::spotlight),

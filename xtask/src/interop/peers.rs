@@ -52,6 +52,8 @@ pub(super) enum Server {
     Filesystem,
     /// `xtask/interop/server.py` on the official Python SDK.
     Bakery,
+    /// `crates/watchpost/examples/tracked_server.rs`, on the official Rust SDK.
+    Shop,
 }
 
 /// What Watchpost is told on its command line.
@@ -173,6 +175,7 @@ impl Server {
             Self::Everything => vec!["node".into(), module("server-everything").into()],
             Self::Filesystem => vec!["node".into(), module("server-filesystem").into(), folder.into()],
             Self::Bakery => vec![rig.python().into(), rig.script("server.py").into()],
+            Self::Shop => vec![rig.example("tracked_server").into()],
         }
     }
 
@@ -181,6 +184,7 @@ impl Server {
             Self::Everything => "everything.json",
             Self::Filesystem => "filesystem.json",
             Self::Bakery => "bakery.json",
+            Self::Shop => "shop.json",
         }
     }
 }

@@ -35,6 +35,7 @@ const FOREIGN_SETTINGS: &[&str] =
 
 /// See the module.
 pub(super) struct Rig {
+    target: PathBuf,
     interop: PathBuf,
     runs: PathBuf,
     watchpost: PathBuf,
@@ -73,6 +74,7 @@ impl Rig {
         Ok(Self {
             watchpost: watchpost.map_or(Ok(built), Path::canonicalize)?,
             tap: std::env::current_exe()?,
+            target,
             interop,
             runs,
             sessions: OnceLock::new(),
@@ -104,6 +106,27 @@ impl Rig {
     /// The `watchpost` command, with nothing in its environment that would change what it does.
     pub(super) fn watchpost(&self) -> Command {
         self.quiet(&self.watchpost)
+    }
+
+    /// An example of the library, as [`build_examples`](Self::build_examples) built it.
+    pub(super) fn example(&self, name: &str) -> PathBuf {
+        self.target.join("debug/examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// Builds the library's example server.
+    pub(super) fn build_examples(&self) -> Result<(), Failure> {
+        let mut build = cargo::command();
+        build.args(["build", "--quiet", "--package", "watchpost", "--features", "rmcp-http"]);
+        build.args(["--example", "tracked_server"]);
+        process::run_well("cargo build --example", &mut build, BUILD_LIMIT, &self.runs.join("examples"))?;
+        Ok(())
+    }
+
+    /// This program's own wire tap, writing to `{tape}`, in front of `server`.
+    pub(super) fn tapped(&self, tape: &Path, server: &[OsString]) -> Vec<OsString> {
+        let mut command = Vec::from([self.tap.clone().into_os_string(), "tap".into(), tape.into(), "--".into()]);
+        command.extend_from_slice(server);
+        command
     }
 
     /// `program`, likewise.

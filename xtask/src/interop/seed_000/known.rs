@@ -105,6 +105,22 @@ impl Known {
         }
     }
 
+    /// What a wire tap saw of a server that reports its calls itself: within `slack` seconds. A cancelled call is reported when
+    /// its tool has stopped.
+    pub(super) fn from_tracked(call: &Call, settings: &Configured, server: Party, slack: f64) -> Self {
+        let known = Self::from_wire(call, settings);
+        let (started, ended) = (known.started, known.ended);
+        let ended = Between(ended.0 - slack, ended.1 + slack);
+        Self {
+            // A server knows itself, also where nobody asks it.
+            server,
+            started: Between(started.0 - slack, started.1 + slack),
+            ended,
+            duration: Between(known.duration.0 - slack, known.duration.1 + slack),
+            ..known
+        }
+    }
+
     /// The log's body, as the seed words it.
     pub(super) fn body(&self) -> String {
         match &self.resource {

@@ -21,7 +21,8 @@ use super::{
     capture::Capture,
     envelopes,
     findings::Findings,
-    recording::{self, End},
+    peers::Setup,
+    recording::{self, End, Party, Tape},
     rig::Rig,
 };
 use crate::Failure;
@@ -77,6 +78,25 @@ const fn kind(end: &End) -> &'static str {
         End::Cancelled => "cancelled",
         End::Open => "open",
     }
+}
+
+/// Holds what a tracked server reported against what a wire tap in front of it saw. The handler runs a little after the tap
+/// reads a request and a little before it reads the answer: by `slack` seconds at most. Returns how many events there were.
+pub(super) fn compare_tracked(
+    run: &str,
+    (setup, server): (&Setup, &Party),
+    tape: &Tape,
+    capture: &Capture,
+    slack: f64,
+    findings: &mut Findings,
+) -> usize {
+    let settings = Configured::by(setup);
+    let calls = recording::calls(tape, tape);
+    let known: Vec<Known> =
+        calls.iter().map(|call| Known::from_tracked(call, &settings, server.clone(), slack)).collect();
+    compare(run, &known, capture, findings);
+    check_one_session(run, capture, findings);
+    known.len()
 }
 
 /// Holds what arrived against what is known.
