@@ -56,7 +56,7 @@ pub struct KnownSession {
     pub client: Option<Arc<Implementation>>,
 }
 
-/// The sessions of all connections and clients: at most 10 000, about 3 MiB.
+/// The sessions of all connections and clients: at most 10 000, about 3 MiB, and 16 MiB with the longest of names.
 #[derive(Debug)]
 pub struct Sessions {
     project_id: Option<String>,
@@ -133,7 +133,9 @@ impl Sessions {
 
     fn key(&self, origin: &Origin<'_>) -> Option<Key> {
         if let Some(id) = origin.mcp_session_id {
-            return Some(Key::Mcp(id.into()));
+            let is_long = id.len() > MAX_NAME;
+            let id = if is_long { derive_session_id(id, None).into() } else { id.into() };
+            return Some(Key::Mcp(id));
         }
         let name = origin.client.map(|client| bounded(client.name));
         if let Some(connection) = origin.connection {

@@ -40,6 +40,10 @@ const ADDRESSES: &[&str] = &["forwarded", "x-forwarded-for", "x-real-ip"];
 const MAX_CANCELLED: usize = 64;
 /// How many requests of a tapped transport are remembered.
 const MAX_ARRIVED: usize = 10_000;
+/// Bytes kept of a method's name, of what a request is about, and of the ids that peers send: as of what the proxy reads.
+const METHOD_LIMIT: usize = 256;
+const RESOURCE_LIMIT: usize = 2048;
+const ID_LIMIT: usize = 256;
 
 /// One connection. Of streamable HTTP it is one instance of the server, which is a session's, or one request's when it is
 /// stateless.
@@ -156,18 +160,19 @@ impl Connection {
                 client: session.as_ref().and_then(|session| session.client.as_deref().cloned()).unwrap_or_default(),
             })
         });
+        let id = |id: &str| answer::cut(id, ID_LIMIT);
         let opened = Opened {
-            resource_name: asked.resource_name.map(str::to_owned),
+            resource_name: asked.resource_name.map(|name| answer::cut(name, RESOURCE_LIMIT)),
             request_id: Some(context.id.clone()),
             transport: Some(sender.transport()),
             protocol_version,
-            mcp_session_id: sender.mcp_session_id.map(str::to_owned),
-            tool_call_id: meta.get(META_TOOL_USE).and_then(Value::as_str).map(str::to_owned),
+            mcp_session_id: sender.mcp_session_id.map(id),
+            tool_call_id: meta.get(META_TOOL_USE).and_then(Value::as_str).map(id),
             trace_parent: trace_parent(meta, headers),
             arguments: captured,
             request,
             credentials: sender.credentials,
-            ..Opened::new(asked.method, Arc::clone(server), began)
+            ..Opened::new(bounded(asked.method), Arc::clone(server), began)
         };
         (opened, sender.session)
     }
@@ -183,10 +188,10 @@ impl Connection {
         let sender = self.sender(&context.extensions, meta, &context.peer, None);
         let opened = Opened {
             transport: Some(sender.transport()),
-            mcp_session_id: sender.mcp_session_id.map(str::to_owned),
+            mcp_session_id: sender.mcp_session_id.map(|id| answer::cut(id, ID_LIMIT)),
             trace_parent: trace_parent(meta, sender.headers),
             is_notification: true,
-            ..Opened::new(method, Arc::clone(server), Instant::now())
+            ..Opened::new(bounded(method), Arc::clone(server), Instant::now())
         };
         let event_id = self.tracker.next_event_id();
         self.tracker.push(Box::new(Finished::at_once(opened, event_id, sender.session)));
@@ -259,7 +264,7 @@ impl Connection {
             });
             let origin = Origin { mcp_session_id, client: said, ..Origin::default() };
             finished.session = self.tracker.resolve(&origin, Moment::now());
-            finished.opened.mcp_session_id = Some(id.to_owned());
+            finished.opened.mcp_session_id = Some(answer::cut(id, ID_LIMIT));
         }
         self.tracker.push(finished);
     }
@@ -285,7 +290,7 @@ impl Connection {
     pub(super) fn arrived(&self, id: RequestId, method: &str) {
         let mut arrived = lock(&self.arrived);
         if arrived.len() < MAX_ARRIVED {
-            arrived.insert(id, Arrived { method: method.to_owned(), at: Instant::now() });
+            arrived.insert(id, Arrived { method: answer::cut(method, METHOD_LIMIT), at: Instant::now() });
         }
     }
 
@@ -307,6 +312,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.release(None);
     }
+}
+
+/// A method's name, of a length that a log can bear.
+fn bounded(method: Cow<'static, str>) -> Cow<'static, str> {
+    if method.len() > METHOD_LIMIT { answer::cut(&method, METHOD_LIMIT).into() } else { method }
 }
 
 /// The notification's client, for a session that is known only now.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, error::Error, fmt, future::Future, sync::Arc, t
 
 use serde::Deserialize;
 use serde_json::Value;
+use watchpost_sentry::delivery::Outcome;
 
 use super::hooks::{HookError, HookRequest, Hooks};
 use crate::{
@@ -101,6 +102,19 @@ enum Kind {
     Made(Arc<dyn EventExporter>),
 }
 
+/// An exporter at work.
+pub(super) struct Exporter {
+    pub(super) exporter: Arc<dyn EventExporter>,
+    /// Whether nobody else has it: then it is shut down with the tracker, else only flushed.
+    pub(super) owned: bool,
+}
+
+impl Exporter {
+    pub(super) fn shutdown(&self, timeout: Duration) -> Outcome {
+        if self.owned { self.exporter.shutdown(timeout) } else { self.exporter.flush(timeout) }
+    }
+}
+
 impl From<SentryConfig> for ExporterOption {
     fn from(config: SentryConfig) -> Self {
         Self(Kind::Sentry(Box::new(config)))
@@ -158,8 +172,8 @@ impl Options {
         Ok(if config.dsn.is_some() { options.exporter("sentry", config.with_tracing(true)) } else { options })
     }
 
-    /// Adds an exporter: a [`SentryConfig`], an [`McpExporter`] that exists already, or an `Arc` of any [`EventExporter`]. The
-    /// name is only for messages.
+    /// Adds an exporter: a [`SentryConfig`], an [`McpExporter`] that exists already, or an `Arc` of any [`EventExporter`]. One that
+    /// exists already is flushed when the tracker is shut down, not shut down itself. The name is only for messages.
     #[must_use]
     pub fn exporter(mut self, name: impl Into<String>, exporter: impl Into<ExporterOption>) -> Self {
         self.exporters.insert(name.into(), exporter.into());
@@ -281,14 +295,14 @@ impl Options {
     }
 
     /// The exporters, made.
-    pub(super) fn make_exporters(&self) -> Result<Vec<Arc<dyn EventExporter>>, TrackError> {
+    pub(super) fn make_exporters(&self) -> Result<Vec<Exporter>, TrackError> {
         let make = |(name, option): (&String, &ExporterOption)| match &option.0 {
             Kind::Sentry(config) => {
                 let exporter = McpExporter::new((**config).clone())
                     .map_err(|error| TrackError::Exporter { name: name.clone(), error })?;
-                Ok(Arc::new(exporter) as Arc<dyn EventExporter>)
+                Ok(Exporter { exporter: Arc::new(exporter), owned: true })
             }
-            Kind::Made(exporter) => Ok(Arc::clone(exporter)),
+            Kind::Made(exporter) => Ok(Exporter { exporter: Arc::clone(exporter), owned: false }),
         };
         self.exporters.iter().map(make).collect()
     }

@@ -62,7 +62,7 @@ pub(super) struct Changes {
 pub struct TrackOutcome {
     /// Whether everything given before the call was sent.
     pub complete: bool,
-    /// Events made.
+    /// Calls and custom events that were given to it.
     pub events: u64,
     /// Events dropped before an exporter got them, because too many waited.
     pub overflowed: u64,
@@ -94,7 +94,7 @@ impl Tracker {
     pub fn new(project_id: Option<&str>, options: Options) -> Result<Self, TrackError> {
         let exporters = options.make_exporters()?;
         let mut capture = Capture::NONE;
-        for other in exporters.iter().map(|exporter| exporter.capture()) {
+        for other in exporters.iter().map(|one| one.exporter.capture()) {
             capture.arguments |= other.arguments;
             capture.results |= other.results;
         }
@@ -133,7 +133,8 @@ impl Tracker {
     /// [`flush_async`](Self::flush_async).
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> TrackOutcome {
-        self.inner.drain(timeout, |shared, left| shared.exporters.iter().map(|one| one.flush(left())).collect())
+        self.inner
+            .drain(timeout, |shared, left| shared.exporters.iter().map(|one| one.exporter.flush(left())).collect())
     }
 
     /// Sends what is held, takes nothing more, and says what became of everything. The seed's timeout is 2 s. It blocks: in async
@@ -198,7 +199,7 @@ impl Inner {
         session_id: Option<&str>,
         parent: Option<TraceParent>,
     ) -> Option<TraceParent> {
-        self.shared.exporters.iter().find_map(|exporter| exporter.span_of(event_id, session_id, parent))
+        self.shared.exporters.iter().find_map(|one| one.exporter.span_of(event_id, session_id, parent))
     }
 
     pub(super) fn reports_pings(&self) -> bool {

@@ -15,11 +15,12 @@ use super::{
     call::Finished,
     custom::own_session_id,
     hooks::{HookRequest, Hooks, Properties, Runner, Tags, block_on},
+    options::Exporter,
     queue::Queue,
     redact_strings::redact_strings,
 };
 use crate::{
-    exporter::{Discarded, EventExporter},
+    exporter::Discarded,
     model::{Actor, Completion, McpEvent, event_id},
 };
 
@@ -39,14 +40,14 @@ pub(super) enum Job {
 /// What the thread shares with the tracker.
 pub(super) struct Shared {
     pub(super) queue: Queue<Job>,
-    pub(super) exporters: Vec<Arc<dyn EventExporter>>,
+    pub(super) exporters: Vec<Exporter>,
     pub(super) options: Options,
     pub(super) project_id: Option<String>,
     dropped_by_hooks: AtomicU64,
 }
 
 impl Shared {
-    pub(super) fn new(exporters: Vec<Arc<dyn EventExporter>>, options: Options, project_id: Option<String>) -> Self {
+    pub(super) fn new(exporters: Vec<Exporter>, options: Options, project_id: Option<String>) -> Self {
         Self { queue: Queue::default(), exporters, options, project_id, dropped_by_hooks: AtomicU64::new(0) }
     }
 
@@ -55,7 +56,7 @@ impl Shared {
         if why == Discarded::Hook {
             self.dropped_by_hooks.fetch_add(1, Ordering::Relaxed);
         }
-        for exporter in &self.exporters {
+        for Exporter { exporter, .. } in &self.exporters {
             // An exporter of the host's own may panic.
             let _ = catch_unwind(AssertUnwindSafe(|| exporter.discard(why)));
         }
@@ -234,7 +235,7 @@ impl<'a> Worker<'a> {
                 None => return self.shared.discard(Discarded::Hook),
             }
         }
-        for exporter in &self.shared.exporters {
+        for Exporter { exporter, .. } in &self.shared.exporters {
             if catch_unwind(AssertUnwindSafe(|| exporter.export(&event))).is_err() {
                 tracing::warn!(target: "watchpost::mcp", "an exporter panicked; the event is lost to it");
             }
