@@ -13,10 +13,12 @@ const USAGE: &str = "\
 cargo xtask ci                       formatting, clippy, docs, tests, faults, interop: what .ci/run runs
 cargo xtask interop [NAME…] [--watchpost PATH]
                                      real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
+                                     and SDKs, a browser
 cargo xtask faults [--peers | --only TEXT]
                                      a sink that misbehaves in every way, kill -9, a full disk, damage, clocks that jump;
                                      with --peers Sentry's own clients in the same outages, beside ours
-cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans, delivery), beside a peer or a limit in the same run
+cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans, delivery, receiver), beside a peer or a limit in the
+                                     same run
 ";
 
 fn main() -> ExitCode {

@@ -20,6 +20,7 @@ const PINS: &[(Kit, &str, &str)] = &[
     (Kit::Node, "zod", "4.6.7"),
     (Kit::Python, "mcp", "2.3.0"),
     (Kit::Python, "sentry-relay", "0.10.1"),
+    (Kit::Python, "sentry-sdk", "2.75.0"),
     (Kit::Bugsink, "bugsink", "2.6.1"),
     (Kit::Mastra, "@mastra/core", "1.71.0"),
     (Kit::Mastra, "@mastra/observability", "1.17.9"),
@@ -29,6 +30,8 @@ const PINS: &[(Kit, &str, &str)] = &[
     (Kit::Spotlight, "@spotlightjs/spotlight", "4.11.8"),
     // With a later one Spotlight answers every request with 500.
     (Kit::Spotlight, "hono", "4.12.25"),
+    (Kit::Browser, "puppeteer-core", "25.16.0"),
+    (Kit::Browser, "@sentry/node", "10.78.0"),
 ];
 
 /// Long enough for a slow line; an installation here takes half a minute.
@@ -39,7 +42,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(240);
 pub(super) enum Kit {
     /// The TypeScript client and servers of MCP.
     Node,
-    /// The Python client and server, and Sentry's normaliser.
+    /// The Python client and server, Sentry's normaliser and its SDK.
     Python,
     /// The Bugsink server: of its own, because it pins what it needs.
     Bugsink,
@@ -47,11 +50,14 @@ pub(super) enum Kit {
     Mastra,
     /// Sentry's local viewer.
     Spotlight,
+    /// What drives a browser, and Sentry's SDK for Node.
+    Browser,
 }
 
 impl Kit {
     /// Every kit.
-    pub(super) const ALL: &[Self] = &[Self::Node, Self::Python, Self::Bugsink, Self::Mastra, Self::Spotlight];
+    pub(super) const ALL: &[Self] =
+        &[Self::Node, Self::Python, Self::Bugsink, Self::Mastra, Self::Spotlight, Self::Browser];
 
     /// The kit's folder below the interop folder.
     pub(super) fn folder(self, interop: &Path) -> PathBuf {
@@ -61,6 +67,7 @@ impl Kit {
             Self::Bugsink => "bugsink",
             Self::Mastra => "mastra",
             Self::Spotlight => "spotlight",
+            Self::Browser => "browser",
         })
     }
 
@@ -90,7 +97,7 @@ pub(super) fn install(kit: Kit, interop: &Path) -> Result<(), Failure> {
         _ => fs::create_dir_all(&folder)?,
     }
     match kit {
-        Kit::Node | Kit::Mastra | Kit::Spotlight => install_node(kit, &folder)?,
+        Kit::Node | Kit::Mastra | Kit::Spotlight | Kit::Browser => install_node(kit, &folder)?,
         Kit::Python | Kit::Bugsink => install_python(kit, &folder)?,
     }
     // Written last: an interrupted installation is not taken for a whole one.

@@ -1,7 +1,8 @@
 //! Real peers, installed at pinned versions into `target/interop`: official MCP clients and servers, a Mastra application, a
-//! Bugsink server, Spotlight, Sentry's own normaliser. Each check prints one line; everything stays on loopback and ends with
+//! Bugsink server, Spotlight, Sentry's own normaliser and SDKs, a browser. Each check prints one line; everything stays on loopback and ends with
 //! the run.
 
+mod browser;
 mod bugsink;
 mod capture;
 mod envelopes;
@@ -43,6 +44,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("faults", faults::check),
     ("mastra", mastra::check),
     ("spotlight", mastra::spotlight),
+    ("sdks", browser::sdks),
+    ("browser", browser::check),
 ];
 
 /// Runs the named checks, all without a name; `--watchpost PATH` takes that binary instead of building one.

@@ -26,6 +26,8 @@ const MODULES: &[(Kit, &str)] = &[
     (Kit::Mastra, "mastra/app.mjs"),
     (Kit::Mastra, "mastra/json_lines.mjs"),
     (Kit::Mastra, "mastra/model.mjs"),
+    (Kit::Browser, "browser/drive.mjs"),
+    (Kit::Browser, "browser/sdk.mjs"),
 ];
 /// A release build from nothing on two cores takes a few minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(1200);

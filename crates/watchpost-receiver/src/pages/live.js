@@ -75,17 +75,25 @@
     }, Math.max(100, PAUSE - (Date.now() - last)));
   }
 
+  // Only while the page is seen: a browser has six connections to a host, and hidden or kept pages would hold them all.
+  let stream = null;
   function listen() {
     const sign = document.getElementById("live");
-    if (!sign || /[?&](before|after)=/.test(location.search)) return;
+    if (!sign || stream || document.hidden || /[?&](before|after)=/.test(location.search)) return;
     sign.hidden = false;
-    const stream = new EventSource("/stream?payload=0");
+    stream = new EventSource("/stream?payload=0");
     stream.onopen = () => { sign.textContent = "live"; sign.className = "live on"; schedule(); };
     stream.onerror = () => { sign.textContent = "receiver stopped"; sign.className = "live off"; };
     stream.onmessage = schedule;
     stream.addEventListener("missed", schedule);
-    document.addEventListener("visibilitychange", schedule);
   }
+  function hush() {
+    stream?.close();
+    stream = null;
+  }
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
+  window.addEventListener("pagehide", hush);
+  window.addEventListener("pageshow", listen);
 
   localTimes(document);
   setInterval(() => localTimes(document), 10000);
