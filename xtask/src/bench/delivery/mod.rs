@@ -70,7 +70,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         slow(options, peer, &mut report)?;
     }
     if options.wants("burst") {
-        bursts(options, peer, &mut report)?;
+        bursts(options, peer, &folder, &mut report)?;
     }
     if options.wants("calls") {
         calls(options, &mut report)?;
@@ -263,30 +263,27 @@ fn slow(options: &Options, peer: Option<&Path>, report: &mut Report) -> Result<(
     Ok(())
 }
 
-fn bursts(options: &Options, peer: Option<&Path>, report: &mut Report) -> Result<(), Failure> {
+fn bursts(options: &Options, peer: Option<&Path>, folder: &Folder, report: &mut Report) -> Result<(), Failure> {
     let rounds = options.rounds(3, 1);
     let mut table = Table::new(
         format!("{BURST} at once, nobody waits, then a flush; the worst of {rounds} rounds"),
         ["what", "lost", "of it, dropped and counted", "handed over in, ms", "peak resident, MiB"],
     );
     for kind in KINDS {
-        let (mut lost, mut counted, mut handing, mut peak) = (0_u64, 0, 0.0_f64, 0.0_f64);
-        for _ in 0..rounds {
-            let sink = SinkProcess::start(false)?;
-            let run = WorkerRun::run(&sink, kind.burst, BURST, Spool::Off)?;
-            let arrived = arrived(kind, &sink)?.min(BURST);
-            lost = lost.max(BURST - arrived);
-            counted = counted.max(run.dropped);
-            (handing, peak) = (handing.max(run.handing), peak.max(run.peak));
+        for (spool, how) in [(Spool::Off, ""), (Spool::Fast(&folder.0), ", spool `fast`")] {
+            let (mut lost, mut counted, mut handing, mut peak) = (0_u64, 0, 0.0_f64, 0.0_f64);
+            for _ in 0..rounds {
+                let sink = SinkProcess::start(false)?;
+                let run = WorkerRun::run(&sink, kind.burst, BURST, spool)?;
+                lost = lost.max(BURST - arrived(kind, &sink)?.min(BURST));
+                counted = counted.max(run.dropped);
+                (handing, peak) = (handing.max(run.handing), peak.max(run.peak));
+            }
+            let name = format!("watchpost{how}, {}", kind.name);
+            table.row([name, share(lost), share(counted), number(handing * 1e3), number(peak)]);
+            let figure = format!("{}{how}: lost in a burst", kind.name);
+            report.limited(figure, lost as f64, "items", Limit::AtMost(0.0));
         }
-        table.row([
-            format!("watchpost, {}", kind.name),
-            share(lost),
-            share(counted),
-            number(handing * 1e3),
-            number(peak),
-        ]);
-        report.limited(format!("{}: lost in a burst", kind.name), lost as f64, "items", Limit::AtMost(0.0));
         let Some(program) = peer else { continue };
         let (mut lost, mut handing, mut peak) = (0_u64, 0.0_f64, 0.0_f64);
         for _ in 0..rounds {
