@@ -36,7 +36,11 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<LogFilter>) -> Ans
                 div.empty {
                     @if is_filtered {
                         h2 { "No log fits" }
-                        p { a href="/logs" { "Show all logs" } }
+                        p {
+                            "A text is looked for in the latest 10,000 logs of each level. "
+                            a href={ "/search?query=" (encode(&query.text)) } { "Search everything" } " or "
+                            a href="/logs" { "show all logs" } "."
+                        }
                     } @else {
                         h2 { "No logs yet" }
                         p { "Every MCP event is a log; so is what your SDK's logger sends." }

@@ -48,10 +48,11 @@ use crate::error::{ImportError, StoreError};
 use crate::ingest::{Origin, read_envelope};
 
 /// Arrivals that may wait for the writer.
-const QUEUE_ARRIVALS: usize = 4096;
+const QUEUE_ARRIVALS: usize = 2048;
 
-/// Bytes that may wait for the writer: 32 MiB. A larger arrival waits until the queue is empty.
-const QUEUE_KIB: u32 = 32 * 1024;
+/// Bytes that may wait for the writer, as sent: 6 MiB, some batches' worth; in memory they take twice as much. A larger
+/// arrival waits until the queue is empty.
+const QUEUE_KIB: u32 = 6 * 1024;
 
 /// Items a slow subscriber may be behind before it misses some.
 const LIVE_ITEMS: usize = 4096;

@@ -13,7 +13,7 @@ use crate::store::{Cursor, Page, Store};
 const SEVERITIES: [i64; 6] = [1, 5, 9, 13, 17, 21];
 
 /// Logs of a level in which a text is looked for; the search page looks through all.
-const MAX_SCANNED: u32 = 50_000;
+const MAX_SCANNED: u32 = 10_000;
 
 /// A log.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +38,7 @@ pub struct LogEntry {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LogQuery {
-    /// Text the message must contain, ASCII case aside; empty for any. It is looked for in the latest 50 000 logs of each level.
+    /// Text the message must contain, ASCII case aside; empty for any. It is looked for in the latest 10 000 logs of each level.
     pub text: String,
     /// The lowest level wanted, for example `warn`; `None` for all.
     pub min_level: Option<String>,
