@@ -223,7 +223,7 @@ fn sink_address(sink: &SinkProcess) -> String {
 fn build(feature: &str) -> Result<PathBuf, Failure> {
     let target = target_folder()?.join("track-bench");
     let mut build = cargo::command();
-    build.args(["build", "--quiet", "--release", "--locked", "--features", feature]);
+    build.args(["build", "--quiet", "--release", "--features", feature]);
     let status = build.current_dir(PACKAGE).env("CARGO_TARGET_DIR", &target).status()?;
     if !status.success() {
         return Err(format!("the build of bench/track failed: {status}").into());
