@@ -124,6 +124,15 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Tap<T> {
 }
 
 impl Watch {
+    /// The connection whose handler is known.
+    const fn connection(&self) -> Option<&Arc<Connection>> {
+        match &self.place {
+            Place::Connection(connection) => Some(connection),
+            #[cfg(feature = "rmcp-http")]
+            Place::Session(_) => None,
+        }
+    }
+
     /// The server says something.
     fn sent(&self, message: &ServerJsonRpcMessage) {
         match message {
@@ -139,7 +148,7 @@ impl Watch {
                 }
             }
             JsonRpcMessage::Response(response) => {
-                if let Place::Connection(connection) = &self.place {
+                if let Some(connection) = self.connection() {
                     connection.handled(&response.id);
                 }
             }
@@ -151,7 +160,7 @@ impl Watch {
     fn received(&self, message: &ClientJsonRpcMessage) {
         match message {
             JsonRpcMessage::Request(request) => {
-                if let Place::Connection(connection) = &self.place {
+                if let Some(connection) = self.connection() {
                     connection.arrived(request.id.clone(), request.request.method());
                 }
             }
@@ -167,7 +176,7 @@ impl Watch {
 
     /// An error answers a client's request; if no handler ran for it, it is rmcp's own.
     fn refused(&self, id: &RequestId, error: &ErrorData) {
-        let Place::Connection(connection) = &self.place else { return };
+        let Some(connection) = self.connection() else { return };
         let Some(arrived) = connection.handled(id) else { return };
         if arrived.method == "ping" && !self.tracker.reports_pings() {
             return;
