@@ -28,7 +28,7 @@ pub(super) fn prune(connection: &mut Connection, max_bytes: u64, oldest: Option<
     };
     if used_bytes(connection)? <= max_bytes {
         if free_bytes(connection)? > max_bytes / FREE_SHARE {
-            connection.execute_batch("PRAGMA incremental_vacuum")?;
+            vacuum(connection)?;
         }
         return Ok(pruned);
     }
@@ -45,9 +45,17 @@ pub(super) fn prune(connection: &mut Connection, max_bytes: u64, oldest: Option<
         pruned += step;
     }
     // Gives all freed pages back, however large the batch was that went over the cap: the file keeps to it too.
-    connection.execute_batch("PRAGMA incremental_vacuum")?;
+    vacuum(connection)?;
     tracing::info!(pruned, "the oldest items were pruned to stay below the size cap");
     Ok(pruned)
+}
+
+/// Gives the free pages back to the file system. The statement gives one page back for each row that is read of it.
+pub(super) fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// The bytes of the pages in use.

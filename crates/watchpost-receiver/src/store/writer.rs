@@ -75,10 +75,9 @@ impl Writer {
             }
             self.write(batch);
         }
+        let _ = prune::vacuum(&self.connection);
         // Best effort: the log is written back at the next start otherwise.
-        let _ = self
-            .connection
-            .execute_batch("PRAGMA optimize; PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);");
+        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
     /// The next arrival; while there is none, the search's index is brought up to date.
