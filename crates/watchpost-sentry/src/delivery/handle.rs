@@ -302,14 +302,14 @@ impl<'a> Flush<'a> {
 
     /// Whether to wait until `end` brings nothing more.
     fn is_over(&self, guarded: &Guarded, now: Instant, end: Instant) -> bool {
-        !guarded.spooling.is_looking
-            && (guarded.state.is_settled(self.ticket, now) || guarded.state.is_blocked(self.ticket, now, end))
+        let is_settled = guarded.state.is_settled(self.ticket, now) && !guarded.spooling.has_more;
+        !guarded.spooling.is_looking && (is_settled || guarded.state.is_blocked(self.ticket, now, end))
     }
 
     fn outcome(&self) -> Outcome {
         let guarded = self.shared.lock();
         let mut outcome = guarded.state.outcome();
-        outcome.complete = guarded.state.is_delivered(self.ticket);
+        outcome.complete = guarded.state.is_delivered(self.ticket) && !guarded.spooling.has_more;
         outcome
     }
 }

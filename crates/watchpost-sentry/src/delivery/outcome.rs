@@ -156,16 +156,18 @@ impl Outcome {
     }
 
     fn sum(&self, figure: impl Fn(&Tally) -> u64) -> u64 {
-        ITEM_CATEGORIES.iter().map(|category| figure(self.tally(*category))).sum()
+        ITEM_CATEGORIES.iter().map(|category| figure(self.tally(*category))).fold(0, u64::saturating_add)
     }
 
     /// Adds what waits.
     pub(super) fn hold(&mut self, load: &Load) {
         for (category, quantity) in load.tallied() {
-            self.tally_mut(category).held += quantity;
+            let held = &mut self.tally_mut(category).held;
+            *held = held.saturating_add(quantity);
         }
         for (category, bytes) in load.tallied_bytes() {
-            self.tally_mut(category).held_bytes += bytes;
+            let held = &mut self.tally_mut(category).held_bytes;
+            *held = held.saturating_add(bytes);
         }
     }
 
@@ -202,7 +204,7 @@ impl Tally {
     /// Dropped, for whatever reason.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped.iter().sum()
+        self.dropped.iter().copied().fold(0, u64::saturating_add)
     }
 
     /// Dropped for one reason.
@@ -219,7 +221,7 @@ impl Tally {
     /// The bytes of what was dropped, for whatever reason.
     #[must_use]
     pub fn dropped_bytes(&self) -> u64 {
-        self.dropped_bytes.iter().sum()
+        self.dropped_bytes.iter().copied().fold(0, u64::saturating_add)
     }
 
     /// The bytes of what was dropped for one reason.
@@ -250,11 +252,13 @@ impl Tally {
     }
 
     pub(super) fn count_dropped(&mut self, reason: DropReason, quantity: u64) {
-        self.dropped[reason as usize] += quantity;
+        let dropped = &mut self.dropped[reason as usize];
+        *dropped = dropped.saturating_add(quantity);
     }
 
     pub(super) fn count_dropped_bytes(&mut self, reason: DropReason, bytes: u64) {
-        self.dropped_bytes[reason as usize] += bytes;
+        let dropped = &mut self.dropped_bytes[reason as usize];
+        *dropped = dropped.saturating_add(bytes);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
-    thread,
+    thread::{self, ThreadId},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,6 +28,10 @@ pub(super) struct Spooling {
     life: Life,
     /// It has not taken over yet what others left: there may be something to send that nobody knows of.
     pub(super) is_looking: bool,
+    /// It has taken over as much as it can hold at a time: there is more when that is done with.
+    pub(super) has_more: bool,
+    /// Itself, which must never wait for itself.
+    thread: Option<ThreadId>,
     /// It waits to be called.
     pub(super) asleep: bool,
     /// Who waits for what was handed over before takes a number;
@@ -64,6 +68,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         let run = move || {
+            shared.lock().spooling.thread = Some(thread::current().id());
             let outcome = catch_unwind(AssertUnwindSafe(|| shared.spool(&mut writer)));
             if outcome.is_err() {
                 shared.fail_spool("the spool's thread panicked".to_owned(), &writer);
@@ -73,6 +78,7 @@ impl Shared {
                 let mut guarded = shared.lock();
                 guarded.spooling.life = Life::Ended;
                 guarded.spooling.is_looking = false;
+                guarded.spooling.has_more = false;
             }
             shared.announce();
         };
@@ -105,7 +111,8 @@ impl Shared {
         let number = guarded.spooling.requested;
         loop {
             let is_kept = guarded.state.shelf.as_ref().is_some_and(|shelf| !shelf.has_failed());
-            if !is_kept || guarded.spooling.life != Life::Running {
+            let is_own = guarded.spooling.thread == Some(thread::current().id());
+            if !is_kept || is_own || guarded.spooling.life != Life::Running {
                 return false;
             }
             if guarded.spooling.synced >= number {
@@ -131,18 +138,7 @@ impl Shared {
 
     /// The thread.
     fn spool(self: &Arc<Self>, writer: &mut Writer) {
-        let mut all = TakenOver::default();
-        writer.take_over(|file, segment| {
-            let taken = self.with(|guarded, effects| guarded.state.take_over(vec![(file, segment)], effects));
-            all.items += taken.items;
-            all.damaged += taken.damaged;
-        });
-        if all != TakenOver::default() {
-            let (items, damaged) = (all.items, all.damaged);
-            self.with(|_, effects| effects.notices.push(Notice::TakenOver { items, damaged }));
-        }
-        self.lock().spooling.is_looking = false;
-        self.announce();
+        self.take_over(writer);
         let durable = self.config.spool.as_ref().is_some_and(|spool| spool.mode == SpoolMode::Durable);
         let mut last_sync = Instant::now();
         let (mut read, mut written): (Vec<Content>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
@@ -173,6 +169,9 @@ impl Shared {
                 last_sync = Instant::now();
                 let synced = writer.sync();
                 self.check(synced, writer);
+            }
+            if !stop && writer.wants_more() {
+                self.take_over(writer);
             }
             if stop {
                 let account = self.with(|guarded, _| {
@@ -206,6 +205,25 @@ impl Shared {
                 drop(waited.unwrap_or_else(PoisonError::into_inner));
             }
         }
+    }
+
+    /// Takes over what dead processes left.
+    fn take_over(self: &Arc<Self>, writer: &mut Writer) {
+        let mut all = TakenOver::default();
+        writer.take_over(|file, segment| {
+            let taken = self.with(|guarded, effects| guarded.state.take_over(vec![(file, segment)], effects));
+            all.items += taken.items;
+            all.damaged += taken.damaged;
+        });
+        if all != TakenOver::default() {
+            let (items, damaged) = (all.items, all.damaged);
+            self.with(|_, effects| effects.notices.push(Notice::TakenOver { items, damaged }));
+        }
+        let mut guarded = self.lock();
+        guarded.spooling.has_more = writer.has_more();
+        guarded.spooling.is_looking = false;
+        drop(guarded);
+        self.announce();
     }
 
     /// Sleeps until there is something to do.

@@ -290,7 +290,7 @@ impl Guarded {
 
     /// Whether anything can change without a producer: the worker runs, or will once the spool has been looked at.
     fn goes_on(&self) -> bool {
-        matches!(self.thread, Thread::Running(_)) || self.spooling.is_looking
+        matches!(self.thread, Thread::Running(_)) || self.spooling.is_looking || self.spooling.has_more
     }
 
     /// Whether this is the worker's own thread, which must never wait for itself.

@@ -6,6 +6,7 @@ mod account;
 mod arrival;
 mod failure;
 mod flush;
+mod hostile;
 mod items;
 mod limits;
 mod proxy;

@@ -11,17 +11,18 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::Path,
     thread,
     time::Duration,
 };
 
+use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
 use super::{
     super::outcome::{CATEGORIES, DropReason, ITEM_CATEGORIES, Outcome},
-    folder::{checksum, open},
+    file::{self, open, open_plain},
 };
 use crate::wire::Category;
 
@@ -156,15 +157,20 @@ impl Account {
 
     /// The newest whole version in a queue's folder.
     pub(super) fn read_queue(queue: &Path) -> Option<Self> {
-        let content = read_bounded(&queue.join(LEDGER), 2 * SLOT as u64)?;
+        let content = file::read(&queue.join(LEDGER), 2 * SLOT as u64).ok()?;
         let slots = [content.get(..), content.get(SLOT..)];
         slots.into_iter().flatten().filter_map(Self::decode).max_by_key(|account| account.sequence)
     }
 
-    /// A destination's sum; nothing if there is none, or if it can't be read.
-    pub(super) fn read_sum(destination: &Path) -> Self {
-        let content = read_bounded(&destination.join(LEDGER), MAX_SUM).unwrap_or_default();
-        Self::decode(&content).unwrap_or_default()
+    /// A destination's sum; nothing if there is none, or if it is damaged.
+    ///
+    /// # Errors
+    /// When there is one and it can't be read.
+    pub(super) fn read_sum(destination: &Path) -> io::Result<Self> {
+        match file::read(&destination.join(LEDGER), MAX_SUM) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            content => Ok(content.ok().and_then(|content| Self::decode(&content)).unwrap_or_default()),
+        }
     }
 
     fn write_sum(&self, destination: &Path) -> io::Result<()> {
@@ -202,7 +208,7 @@ pub(super) fn add_to_sum(queue: &Path) -> io::Result<()> {
     };
     let Some(account) = Account::read_queue(queue) else { return remove(&queue.join(LEDGER)) };
     let _lock = lock_sum(destination)?;
-    let mut sum = Account::read_sum(destination);
+    let mut sum = Account::read_sum(destination)?;
     if !sum.has_added(name) {
         sum.add_gone(&account);
         sum.added.retain(|added| destination.join(added).join(LEDGER).exists());
@@ -228,10 +234,7 @@ pub(super) fn lock_sum(destination: &Path) -> io::Result<File> {
 /// The file of a process's account, to be written in place.
 pub(super) fn create(queue: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(queue.join(LEDGER))
+    open_plain(&queue.join(LEDGER), options.write(true).create(true).truncate(false))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -241,8 +244,8 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn read_bounded(path: &Path, bytes: u64) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path).ok()?.take(bytes).read_to_end(&mut content).ok()?;
-    Some(content)
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }

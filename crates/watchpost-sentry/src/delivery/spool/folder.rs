@@ -2,19 +2,21 @@
 //! holds the lock on `lock`, which the operating system gives up with the process, however it ends. In it stands the process's id.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use flate2::Crc;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     account::{self, Account},
+    acks::{self, Acks},
+    file::{check_folder, make_folder, open, open_to_read, read, sync_folder},
     record::{Found, scan},
 };
 use crate::wire::Dsn;
@@ -25,8 +27,12 @@ const MAX_NAME: usize = 80;
 const HASH_BYTES: usize = 16;
 /// So many segments are kept open: one for each lane, and those that were just closed until they are synced.
 const MAX_OPEN: usize = 16;
-/// An acknowledgement: the segment's number, the record's offset, and a checksum of both.
-const ACK: usize = 12;
+/// No segment is longer: it is closed beyond 1 MiB, with the longest item as its last.
+const MAX_SEGMENT: u64 = 66 * 1024 * 1024;
+/// Whoever only looks at a queue is done with its lock long before so many tries,
+const TRIES: u32 = 20;
+/// with so much time between two.
+const RETRY: Duration = Duration::from_millis(5);
 /// A queue that is being made is called so; it is nobody's to take over yet.
 const UNFINISHED: &str = "new-";
 
@@ -49,10 +55,22 @@ pub(super) struct Queue {
     _lock: File,
     /// The segments being appended to, and those that are still to be synced.
     segments: Vec<OpenSegment>,
-    acks: Option<File>,
+    acks: Acks,
     ledger: Option<File>,
     /// The version of the account that was written last.
     sequence: u64,
+    /// Names that a loss of power would take.
+    unsynced: Names,
+}
+
+/// What of a queue's names is not on the disk yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Names {
+    None,
+    /// A segment's.
+    Segment,
+    /// Its own, too, and those of the folders it is in.
+    Queue,
 }
 
 #[derive(Debug)]
@@ -82,36 +100,31 @@ impl Queue {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:013}-{}-{number}", since.as_millis(), process::id());
         let (unfinished, path) = (destination.join(format!("{UNFINISHED}{name}")), destination.join(name));
+        check_folder(destination)?;
         make_folder(&unfinished)?;
-        check_owner(destination, &unfinished)?;
         let lock = open(&unfinished.join("lock"), true)?;
         lock.try_lock().map_err(io::Error::from)?;
         fs::rename(&unfinished, &path)?;
-        Ok(Self::locked(path, lock))
+        Ok(Self::locked(path, lock, Names::Queue))
     }
 
-    /// The queues of processes that are gone, oldest first. Those of running ones are left alone.
-    pub(super) fn take_over_all(destination: &Path) -> io::Result<Vec<Self>> {
-        Ok(queues(destination)?.into_iter().filter_map(Self::take_over).collect())
-    }
-
-    fn take_over(path: PathBuf) -> Option<Self> {
+    /// Takes a queue over if its process is gone.
+    pub(super) fn take_over(path: PathBuf) -> Option<Self> {
+        check_folder(&path).ok()?;
         let lock = open(&path.join("lock"), false).ok()?;
-        match lock.try_lock() {
-            Ok(()) => {
-                let queue = Self::locked(path, lock);
-                // Where that fails, it is done when the queue is emptied, or by who comes next.
-                let _ = account::add_to_sum(&queue.path);
-                Some(queue)
-            }
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+        if !try_lock(&lock) {
+            return None;
         }
+        let queue = Self::locked(path, lock, Names::None);
+        // Where that fails, it is done when the queue is emptied, or by who comes next.
+        let _ = account::add_to_sum(&queue.path);
+        Some(queue)
     }
 
-    fn locked(path: PathBuf, mut lock: File) -> Self {
+    fn locked(path: PathBuf, mut lock: File, unsynced: Names) -> Self {
         // Only said to people; the lock itself decides.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id()));
-        Self { path, _lock: lock, segments: Vec::new(), acks: None, ledger: None, sequence: 0 }
+        Self { path, _lock: lock, segments: Vec::new(), acks: Acks::default(), ledger: None, sequence: 0, unsynced }
     }
 
     /// What is in its segments, oldest first, each read when it is asked for. A segment that can't be read is left where it is.
@@ -125,6 +138,7 @@ impl Queue {
                 self.sync()?;
             }
             let file = open(&segment_path(&self.path, number), true)?;
+            self.unsynced = self.unsynced.max(Names::Segment);
             self.segments.push(OpenSegment { number, file, dirty: false });
         }
         match self.segments.iter_mut().find(|segment| segment.number == number) {
@@ -146,6 +160,15 @@ impl Queue {
             // What is appended to again is opened again.
             self.segments.clear();
         }
+        if self.unsynced > Names::None {
+            sync_folder(&self.path)?;
+        }
+        if self.unsynced == Names::Queue {
+            self.path.parent().map_or(Ok(()), sync_folder)?;
+            // The destination's own name, and the spool's, as far as we may open what they are in.
+            self.path.ancestors().skip(2).take(2).for_each(|folder| drop(sync_folder(folder)));
+        }
+        self.unsynced = Names::None;
         fs::metadata(self.path.join("lock")).map(drop)
     }
 
@@ -160,27 +183,15 @@ impl Queue {
     }
 
     pub(super) fn acknowledge(&mut self, number: u32, offsets: &[u32]) -> io::Result<()> {
-        if self.acks.is_none() {
-            self.acks = Some(open(&self.path.join("acks"), true)?);
+        self.acks.append(&self.path, number, offsets)?;
+        if self.acks.is_large() {
+            self.acks.compact(&self.path, &segment_numbers(&self.path));
         }
-        let mut bytes = Vec::with_capacity(offsets.len() * ACK);
-        for offset in offsets {
-            let start = bytes.len();
-            bytes.extend_from_slice(&number.to_le_bytes());
-            bytes.extend_from_slice(&offset.to_le_bytes());
-            let checksum = checksum(&bytes[start..]);
-            bytes.extend_from_slice(&checksum.to_le_bytes());
-        }
-        match &mut self.acks {
-            Some(file) => file.write_all(&bytes),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn read(&self, number: u32) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        File::open(segment_path(&self.path, number))?.read_to_end(&mut content)?;
-        Ok(content)
+        read(&segment_path(&self.path, number), MAX_SEGMENT)
     }
 
     pub(super) fn delete(&mut self, number: u32) -> io::Result<()> {
@@ -196,21 +207,39 @@ impl Queue {
         // An account that can't be added keeps the folder; who comes next adds it.
         if segment_numbers(&self.path).is_empty() && account::add_to_sum(&self.path).is_ok() {
             // Whoever looks at the same moment finds a queue without segments.
-            let _ = fs::remove_file(self.path.join("acks"));
+            acks::remove(&self.path);
             let _ = fs::remove_file(self.path.join("lock"));
             let _ = fs::remove_dir(&self.path);
         }
     }
 }
 
+/// Locks a queue if nobody holds it. Whoever only looks, as [`holder`] does, shares the lock for a moment: that is waited for.
+fn try_lock(lock: &File) -> bool {
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Ok(()) => return true,
+            Err(TryLockError::Error(_)) => return false,
+            Err(TryLockError::WouldBlock) => {}
+        }
+        // Who holds a queue shares it with nobody.
+        if lock.try_lock_shared().is_err() || lock.unlock().is_err() {
+            return false;
+        }
+        thread::sleep(RETRY);
+    }
+    false
+}
+
 /// The queues of a destination, by age; who is asked whether one is held is the operating system.
 pub(super) fn queues(destination: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(destination)? {
-        let path = entry?.path();
-        let is_unfinished = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
-        if path.is_dir() && !is_unfinished {
-            paths.push(path);
+        let entry = entry?;
+        let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        // A link is none of ours.
+        if !is_unfinished && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            paths.push(entry.path());
         }
     }
     paths.sort();
@@ -219,22 +248,19 @@ pub(super) fn queues(destination: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// What is in a queue's segments, whoever it belongs to, oldest first.
 pub(super) fn segments(queue: &Path) -> impl Iterator<Item = TakenSegment> + use<> {
-    let acknowledged = read_acks(queue);
-    let mut numbers = segment_numbers(queue);
-    numbers.sort_unstable();
+    let mut acknowledged = acks::read(queue);
     let queue = queue.to_owned();
-    numbers.into_iter().filter_map(move |number| {
-        let content = fs::read(segment_path(&queue, number)).ok()?;
+    segment_numbers(&queue).into_iter().filter_map(move |number| {
+        let content = read(&segment_path(&queue, number), MAX_SEGMENT).ok()?;
         let bytes = u32::try_from(content.len()).ok()?;
-        let of_it = acknowledged.iter().filter(|(about, _)| *about == number);
-        let acknowledged = of_it.map(|(_, offset)| *offset).collect();
+        let acknowledged = acknowledged.remove(&number).unwrap_or_default();
         Some(TakenSegment { number, bytes, found: scan(&content), acknowledged })
     })
 }
 
 /// Whether a process holds a queue, and its id as far as that is known.
 pub(super) fn holder(queue: &Path) -> Option<Option<u32>> {
-    let file = File::open(queue.join("lock")).ok()?;
+    let file = open_to_read(&queue.join("lock")).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
@@ -247,60 +273,19 @@ pub(super) fn holder(queue: &Path) -> Option<Option<u32>> {
 }
 
 fn segment_path(queue: &Path, number: u32) -> PathBuf {
-    queue.join(format!("{number:08}.seg"))
+    queue.join(segment_name(number))
 }
 
+/// The numbers of a queue's segments, in order. A name that is not as ours are is another's file.
 fn segment_numbers(queue: &Path) -> Vec<u32> {
-    let names = fs::read_dir(queue).into_iter().flatten().flatten();
-    names.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".seg")?.parse().ok()).collect()
+    let names = fs::read_dir(queue).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let number = |name: &str| name.strip_suffix(".seg")?.parse().ok();
+    let numbers = names.filter_map(|name| number(name.to_str()?).filter(|number| *name == *segment_name(*number)));
+    let mut numbers: Vec<u32> = numbers.collect();
+    numbers.sort_unstable();
+    numbers
 }
 
-/// Segment and offset of what was acknowledged. A torn or broken acknowledgement costs itself: its item is sent again.
-fn read_acks(queue: &Path) -> Vec<(u32, u32)> {
-    let content = fs::read(queue.join("acks")).unwrap_or_default();
-    let read = |ack: &[u8]| {
-        let number = |at: usize| Some(u32::from_le_bytes(ack.get(at..at + 4)?.try_into().ok()?));
-        (number(8)? == checksum(&ack[..8])).then_some((number(0)?, number(4)?))
-    };
-    content.chunks_exact(ACK).filter_map(read).collect()
-}
-
-/// What somebody else made can be read and replaced by them. `ours` was made just now.
-#[cfg(unix)]
-fn check_owner(destination: &Path, ours: &Path) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    if fs::metadata(destination)?.uid() == fs::metadata(ours)?.uid() {
-        return Ok(());
-    }
-    let _ = fs::remove_dir(ours);
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the spool's folder belongs to another user"))
-}
-
-#[cfg(not(unix))]
-fn check_owner(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-pub(super) fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
-/// Makes a folder for its owner alone.
-fn make_folder(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Opens a file for its owner alone, to append to.
-pub(super) fn open(path: &Path, create: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).read(true).create(create);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+fn segment_name(number: u32) -> String {
+    format!("{number:08}.seg")
 }

@@ -12,6 +12,8 @@
 //! oldest first. [`SpoolReport`] looks at all of it from outside.
 
 mod account;
+mod acks;
+mod file;
 mod folder;
 mod record;
 mod report;

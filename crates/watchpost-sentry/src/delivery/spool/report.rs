@@ -89,7 +89,11 @@ impl SpoolReport {
     pub fn read(folder: &Path) -> io::Result<Self> {
         let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            entries => entries?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect(),
+            entries => {
+                // A link is none of ours.
+                let folders = entries?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                folders.map(|entry| entry.path()).collect()
+            }
         };
         paths.sort();
         let destinations = paths.iter().map(|path| SpooledDestination::read(path)).collect::<io::Result<Vec<_>>>()?;
@@ -110,7 +114,7 @@ impl SpooledDestination {
     fn read(path: &Path) -> io::Result<Self> {
         // So that no account is moved from its queue into the sum meanwhile. Where there is none to hold, nobody moves any.
         let _lock = path.join("ledger.lock").exists().then(|| lock_sum(path));
-        let sum = Account::read_sum(path);
+        let sum = Account::read_sum(path)?;
         let (mut outcome, mut since, mut known) = (sum.outcome(), sum.since, Vec::new());
         for queue in queues(path)? {
             let (queue, account) = SpoolQueue::read(&queue, &sum);
@@ -142,10 +146,9 @@ impl SpoolQueue {
             account.outcome()
         };
         let (mut oldest, mut bytes, mut damaged) = (None, 0, 0);
-        for mut segment in segments(path) {
+        for segment in segments(path) {
             bytes += u64::from(segment.bytes);
             damaged += segment.found.damaged;
-            segment.acknowledged.sort_unstable();
             let is_held = |offset| segment.acknowledged.binary_search(&offset).is_err();
             for entry in segment.found.entries.iter().filter(|entry| is_held(entry.offset)) {
                 outcome.hold(&entry.load);

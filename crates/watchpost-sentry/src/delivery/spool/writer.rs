@@ -7,10 +7,13 @@ use std::{
 
 use super::{
     account::Account,
-    folder::{Queue, TakenSegment},
+    folder::{Queue, TakenSegment, queues},
     record::{Found, scan},
     shelf::{Command, FileId, OWN_QUEUE},
 };
+
+/// So many queues of dead processes are held at a time: each takes up to two of the files that a process may have open.
+const MAX_TAKEN: usize = 64;
 
 /// The disk's side of the spool.
 #[derive(Debug)]
@@ -18,7 +21,9 @@ pub(in super::super) struct Writer {
     destination: PathBuf,
     /// Ours first, once there is one, then those that were taken over.
     own: Option<Queue>,
-    taken: Vec<Option<Queue>>,
+    taken: Vec<Option<TakenQueue>>,
+    /// There were more than may be held at a time.
+    has_more: bool,
     /// Whether something was appended since the last sync.
     dirty: bool,
     /// An append failed. Another behind it would not stand where the shelf thinks.
@@ -29,6 +34,13 @@ pub(in super::super) struct Writer {
     account: Account,
 }
 
+/// A queue that was taken over, and how many of its segments are still to be done with.
+#[derive(Debug)]
+struct TakenQueue {
+    queue: Queue,
+    segments: usize,
+}
+
 /// A segment that was read back; `None` if it can't be read.
 pub(in super::super) type Content = (FileId, Option<Vec<u8>>);
 
@@ -37,24 +49,45 @@ impl Writer {
     pub(in super::super) fn new(folder: &Path, destination: &str, since: u64) -> Self {
         let destination = folder.join(destination);
         let account = Account::default();
-        Self { destination, own: None, taken: Vec::new(), dirty: false, failed: false, since, account }
+        let taken = Vec::new();
+        Self { destination, own: None, taken, has_more: false, dirty: false, failed: false, since, account }
     }
 
-    /// Takes over what dead processes have left: gives their segments, by the file they are known by from now on.
+    /// Takes over what dead processes have left, oldest first: gives their segments, by the file they are known by from now on.
     pub(in super::super) fn take_over(&mut self, mut each: impl FnMut(FileId, TakenSegment)) {
-        for queue in Queue::take_over_all(&self.destination).unwrap_or_default() {
+        self.has_more = false;
+        for path in queues(&self.destination).unwrap_or_default() {
+            if self.is_full() {
+                self.has_more = true;
+                return;
+            }
+            let Some(queue) = Queue::take_over(path) else { continue };
             let number = self.taken.len() as u32 + 1;
-            let mut is_empty = true;
+            let mut segments = 0;
             for segment in queue.segments() {
-                is_empty = false;
+                segments += 1;
                 each(FileId { queue: number, number: segment.number }, segment);
             }
-            if is_empty {
+            if segments == 0 {
                 queue.close();
             } else {
-                self.taken.push(Some(queue));
+                self.taken.push(Some(TakenQueue { queue, segments }));
             }
         }
+    }
+
+    /// Whether dead processes may have left more than was [taken over](Self::take_over) yet.
+    pub(in super::super) const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Whether it is time to take more over.
+    pub(in super::super) fn wants_more(&self) -> bool {
+        self.has_more && !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.taken.iter().flatten().count() >= MAX_TAKEN
     }
 
     /// Does what is asked for, in order. What is done is done, also when something fails later. What was written is in `written`
@@ -80,10 +113,7 @@ impl Writer {
                     Some(queue) => queue.acknowledge(file.number, &offsets),
                     None => Ok(()),
                 },
-                Command::Delete { file } => match self.queue(file.queue) {
-                    Some(queue) => queue.delete(file.number),
-                    None => Ok(()),
-                },
+                Command::Delete { file } => self.delete(file),
                 Command::Read { file } => {
                     read.push((file, self.queue(file.queue).and_then(|queue| queue.read(file.number).ok())));
                     Ok(())
@@ -128,7 +158,25 @@ impl Writer {
     /// Gives all queues up: empty ones go, the others are left to who comes next.
     pub(in super::super) fn close(mut self) {
         let _ = self.sync();
-        self.own.into_iter().chain(self.taken.into_iter().flatten()).for_each(Queue::close);
+        let taken = self.taken.into_iter().flatten().map(|taken| taken.queue);
+        self.own.into_iter().chain(taken).for_each(Queue::close);
+    }
+
+    /// Deletes a segment; gives a queue up that was taken over and has no other.
+    fn delete(&mut self, file: FileId) -> io::Result<()> {
+        let deleted = self.queue(file.queue).map_or(Ok(()), |queue| queue.delete(file.number));
+        if file.queue != OWN_QUEUE
+            && let Some(place) = self.taken.get_mut(file.queue as usize - 1)
+            && let Some(taken) = place
+        {
+            taken.segments = taken.segments.saturating_sub(1);
+            if taken.segments == 0
+                && let Some(done) = place.take()
+            {
+                done.queue.close();
+            }
+        }
+        deleted
     }
 
     fn own_queue(&mut self) -> io::Result<&mut Queue> {
@@ -142,6 +190,6 @@ impl Writer {
         if number == OWN_QUEUE {
             return self.own.as_mut();
         }
-        self.taken.get_mut(number as usize - 1)?.as_mut()
+        Some(&mut self.taken.get_mut(number as usize - 1)?.as_mut()?.queue)
     }
 }
