@@ -28,7 +28,7 @@ const LANES: u64 = 2;
 /// A sender lives so long at most, and at least so long, start included.
 const LIFE: (u64, u64) = (4, 160);
 /// What the documentation says that a kill may cost in `fast` mode: items handed over in the last moments before it. The disk is
-/// written every 5 ms; this is what it is allowed to take on a machine that is busy with everything else.
+/// written every 10 ms; this is what it is allowed to take on a machine that is busy with everything else.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// What a sender said before it was killed.

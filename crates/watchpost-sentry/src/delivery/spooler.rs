@@ -16,7 +16,7 @@ use super::{
 };
 
 /// After a write, items gather so long: one write for many. What is handed over in between is lost with the process (`kill -9`).
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// With [`SpoolMode::Fast`] the disk has everything after so long, whatever happens to the machine.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The last writes of a shutdown: segments are small, and most systems take them at once.
@@ -34,6 +34,8 @@ pub(super) struct Spooling {
     thread: Option<ThreadId>,
     /// It waits to be called.
     pub(super) asleep: bool,
+    /// It lets things gather, unless many do.
+    pub(super) gathers: bool,
     /// Who waits for what was handed over before takes a number;
     requested: u64,
     /// those up to here have it.
@@ -199,10 +201,11 @@ impl Shared {
             }
             // Others who wait come before gathering.
             if guarded.spooling.requested == requested && !durable {
+                guarded.spooling.gathers = !guarded.state.shelf.as_ref().is_some_and(|shelf| shelf.is_pressed());
                 let waited = self.spool_wake.wait_timeout_while(guarded, GATHER, |guarded| {
-                    guarded.spooling.requested == requested && !guarded.spooling.stop
+                    guarded.spooling.gathers && guarded.spooling.requested == requested && !guarded.spooling.stop
                 });
-                drop(waited.unwrap_or_else(PoisonError::into_inner));
+                waited.unwrap_or_else(PoisonError::into_inner).0.spooling.gathers = false;
             }
         }
     }

@@ -109,6 +109,9 @@ impl Shared {
         if guarded.spooling.asleep && guarded.state.shelf.as_ref().is_some_and(Shelf::has_commands) {
             guarded.spooling.asleep = false;
             self.spool_wake.notify_one();
+        } else if guarded.spooling.gathers && guarded.state.shelf.as_ref().is_some_and(Shelf::is_pressed) {
+            guarded.spooling.gathers = false;
+            self.spool_wake.notify_one();
         }
         let announce = guarded.take_progress();
         let start = effects.wake && guarded.thread == Thread::None;

@@ -33,7 +33,10 @@ pub(super) use self::{
     writer::{Content, Writer},
 };
 #[cfg(test)]
-pub(super) use self::{record::scan, shelf::Command};
+pub(super) use self::{
+    record::{scan, seal},
+    shelf::Command,
+};
 
 /// Keeps what was accepted on disk until it is sent.
 ///

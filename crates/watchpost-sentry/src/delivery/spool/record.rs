@@ -66,7 +66,7 @@ pub(in super::super) struct Entry {
     pub(in super::super) load: Load,
 }
 
-/// Appends a record.
+/// Appends a record, whose checksum [`seal`] adds.
 pub(super) fn write(item: Item<'_>, accepted_at: u64, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&MAGIC);
@@ -98,9 +98,18 @@ pub(super) fn write(item: Item<'_>, accepted_at: u64, out: &mut Vec<u8>) {
     let body = start + PREFIX;
     // A body is bounded by its lane's buffer, far below 4 GiB.
     let length = u32::try_from(out.len() - body).unwrap_or(u32::MAX);
-    let checksum = checksum(&out[body..]);
     out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
-    out[start + 8..body].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// Adds the checksums of records that were written one behind the other. It is done at last and by the writer: most of what Sentry
+/// takes at once is never written at all, and who hands over pays nothing for it.
+pub(in super::super) fn seal(mut records: &mut [u8]) {
+    while let Some((prefix, rest)) = records.split_at_mut_checked(PREFIX) {
+        let length = prefix[4..8].iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let Some((body, others)) = rest.split_at_mut_checked(length) else { return };
+        prefix[8..].copy_from_slice(&checksum(body).to_le_bytes());
+        records = others;
+    }
 }
 
 /// What a body is made of.
@@ -358,6 +367,7 @@ mod tests {
         };
         write(Item::Sealed(&Parcel::transaction(transaction, Some(&trace()))), 44, &mut out);
         write(Item::Sealed(&Parcel::spans(streamed, Box::new(trace()))), 55, &mut out);
+        seal(&mut out);
         out
     }
 
@@ -411,6 +421,7 @@ mod tests {
             2,
             &mut segment,
         );
+        seal(&mut segment);
         assert!(!String::from_utf8_lossy(&segment).contains("0123456789abcdef"));
         for entry in scan(&segment).entries {
             let read = match read(&segment, entry.offset, "another").unwrap().1 {

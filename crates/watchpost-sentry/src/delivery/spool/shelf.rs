@@ -14,8 +14,11 @@ use crate::delivery::lane::{Lane, Load};
 const SEGMENT_BYTES: u32 = 1024 * 1024;
 /// The first slot of our own segments; those of dead processes stand before it, since they are older.
 const FIRST_OWN_SLOT: u32 = 1 << 31;
-/// When the disk can't keep up, what comes beyond this many bytes is in memory only.
-const MAX_UNWRITTEN: usize = 8 * 1024 * 1024;
+/// When the disk can't keep up, what comes beyond this many bytes is in memory only: a burst of tens of thousands of items is as
+/// much ahead of a disk that is fast.
+const MAX_UNWRITTEN: usize = 32 * 1024 * 1024;
+/// From so many bytes on the writer does not let things gather.
+const MANY_UNWRITTEN: usize = 12 * 1024 * 1024;
 /// So many pending commands are looked back at for one that can be prolonged.
 const LOOK_BACK: usize = 8;
 /// No item is older: 2025-01-01, in milliseconds since 1970.
@@ -37,7 +40,7 @@ pub(in super::super) struct FileId {
 /// What the writer is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Command {
-    /// Append to a segment, which may be new.
+    /// Append to a segment, which may be new: records without checksums ([`seal`](super::record::seal)).
     Append { file: FileId, bytes: Vec<u8> },
     /// Note that the records at these offsets are done with.
     Acknowledge { file: FileId, offsets: Vec<u32> },
@@ -159,6 +162,11 @@ impl Shelf {
     pub(in super::super) fn with_segment_bytes(mut self, bytes: u32) -> Self {
         self.segment_bytes = bytes;
         self
+    }
+
+    /// Whether so much waits to be written that the writer had better begin.
+    pub(in super::super) const fn is_pressed(&self) -> bool {
+        self.unwritten > MANY_UNWRITTEN
     }
 
     /// Puts an item on the shelf. Its place is nowhere when the disk has failed or can't keep up: then it is in memory only.

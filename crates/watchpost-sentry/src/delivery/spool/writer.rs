@@ -8,7 +8,7 @@ use std::{
 use super::{
     account::Account,
     folder::{Queue, TakenSegment, queues},
-    record::{Found, scan},
+    record::{Found, scan, seal},
     shelf::{Command, FileId, OWN_QUEUE},
 };
 
@@ -102,8 +102,9 @@ impl Writer {
         for command in commands {
             let done = match command {
                 Command::Append { .. } if self.failed => Ok(()),
-                Command::Append { file, bytes } => {
+                Command::Append { file, mut bytes } => {
                     self.dirty = true;
+                    seal(&mut bytes);
                     let appended = self.own_queue().and_then(|queue| queue.append(file.number, &bytes));
                     self.failed = appended.is_err();
                     written.push(bytes);

@@ -26,7 +26,10 @@ fn on_disk(commands: Vec<Command>) -> Vec<Vec<u8>> {
     let mut files: BTreeMap<FileId, Vec<u8>> = BTreeMap::new();
     for command in commands {
         match command {
-            Command::Append { file, bytes } => files.entry(file).or_default().extend(bytes),
+            Command::Append { file, mut bytes } => {
+                record::seal(&mut bytes);
+                files.entry(file).or_default().extend(bytes);
+            }
             Command::Delete { file } => drop(files.remove(&file)),
             Command::Acknowledge { .. } | Command::Read { .. } => {}
         }
@@ -79,7 +82,8 @@ fn a_bound_that_is_smaller_than_memory_holds_and_costs_only_the_place_on_disk() 
 fn a_failed_disk_keeps_what_is_found_on_it_and_gives_back_what_was_on_it_only() {
     let mut shelf = shelf(1 << 20);
     let places: Vec<Place> = (0..6).map(|_| log(&mut shelf)).collect();
-    let [Command::Append { file, bytes }] = &shelf.take_commands()[..] else { panic!("more than one file") };
+    let [Command::Append { file, bytes }] = &mut shelf.take_commands()[..] else { panic!("more than one file") };
+    record::seal(bytes);
     assert!(shelf.spill(&places[..4]));
     shelf.fail();
     let mut found = record::scan(bytes);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::delivery::{
     SpoolConfig,
-    spool::{Command, scan},
+    spool::{Command, scan, seal},
 };
 
 /// Small, so that there are many.
@@ -107,7 +107,10 @@ impl Spooled {
             let file = *file;
             let queue = &mut self.disk[self.queues[&file.queue]];
             match command {
-                Command::Append { bytes, .. } => queue.segments.entry(file.number).or_default().extend(bytes),
+                Command::Append { mut bytes, .. } => {
+                    seal(&mut bytes);
+                    queue.segments.entry(file.number).or_default().extend(bytes);
+                }
                 Command::Acknowledge { offsets, .. } => {
                     queue.acks.extend(offsets.into_iter().map(|offset| (file.number, offset)));
                 }
