@@ -13,7 +13,7 @@ use super::{
     error::DeliveryError,
     http::Target,
     lane::Lane,
-    outcome::Outcome,
+    outcome::{DropReason, Outcome},
     parcel::Parcel,
     worker::{Guarded, Shared, Thread, deadline},
 };
@@ -135,14 +135,15 @@ impl Delivery {
     }
 
     /// Counts items that the caller dropped itself: they are in the [`Outcome`] as accepted and dropped, and reported
-    /// to Sentry. For a transaction, see [`discard_transaction`](Self::discard_transaction).
-    pub fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
+    /// to Sentry if the reason is [one that Sentry should hear of](DropReason::reported). For a transaction, see
+    /// [`discard_transaction`](Self::discard_transaction).
+    pub fn discard(&self, reason: impl Into<DropReason>, category: Category, quantity: u64) {
         self.shared().with(|guarded, effects| guarded.state.discard(reason.into(), category, quantity, effects));
     }
 
     /// Counts a transaction that the caller dropped itself: one item in the [`Outcome`]. Sentry is told of its `spans` too,
     /// the root included, as of every transaction that is lost.
-    pub fn discard_transaction(&self, reason: DiscardReason, spans: u64) {
+    pub fn discard_transaction(&self, reason: impl Into<DropReason>, spans: u64) {
         self.shared().with(|guarded, effects| guarded.state.discard_transaction(reason.into(), spans, effects));
     }
 
@@ -207,7 +208,8 @@ impl Delivery {
         flush.outcome()
     }
 
-    /// Ends the intake, sends what is held, and ends the thread, all within `timeout`, whatever the server does.
+    /// Ends the intake, sends what is held, and ends the thread, all within `timeout`, whatever the server does. A spool whose
+    /// disk hangs has 2 s more for its last writes.
     ///
     /// What could not be sent in time is `held` in the answer if the spool keeps it for the next process; else it is lost, and
     /// [dropped](super::DropReason::Shutdown). Either way the answer is not `complete`. Items handed over later are counted as

@@ -1,9 +1,13 @@
 //! Bursts, and what never ends.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use watchpost::{
-    exporter::SentryExporter,
+    exporter::{ExporterOptions, SentryExporter},
     mapping::ai::SpanMode,
     model::{ModelStepAttributes, Payload, Span, SpanType, TracingEvent, UsageStats},
 };
@@ -104,6 +108,28 @@ fn an_overflowing_queue_drops_the_oldest_whole_and_counts_it() {
     assert_eq!((tally.accepted, tally.sent), (400, sink.payloads("transaction").len() as u64));
     let spans = sink.reported().iter().find(|(_, category, _)| category == "span").map(|(.., quantity)| *quantity);
     assert_eq!(spans, Some(2 * dropped), "Sentry is told of the spans too");
+}
+
+#[test]
+fn what_still_waits_in_the_queue_at_the_end_is_lost_to_the_shutdown_and_not_to_an_overflow() {
+    let sink = Sink::start();
+    let ((entered, is_in), (release, hang)) = (mpsc::channel(), mpsc::channel::<()>());
+    let hang = Mutex::new(hang);
+    let options = ExporterOptions::new().with_before_send_transaction(move |transaction| {
+        let _ = entered.send(());
+        // Until the shutdown is over.
+        let _ = hang.lock().unwrap().recv();
+        Some(transaction)
+    });
+    let exporter = sink.with_options(options);
+    let export = |number| nest(&exporter, &[in_trace(number, span(1, 0, SpanType::AgentRun))]);
+    export(0);
+    is_in.recv_timeout(PATIENCE).unwrap();
+    (1..10).for_each(export);
+    let outcome = exporter.shutdown_within(Duration::from_millis(50));
+    drop(release);
+    assert_eq!(outcome.dropped_by(DropReason::Shutdown), 9, "{outcome}");
+    assert!(!outcome.complete && outcome.dropped_by(DropReason::QueueOverflow) == 0, "{outcome}");
 }
 
 #[test]

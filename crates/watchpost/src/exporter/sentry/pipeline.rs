@@ -11,7 +11,7 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::Delivery,
+    delivery::{Delivery, DropReason},
     wire::{Category, DiscardReason, DynamicSamplingContext, Span as SpanV1, SpanV2, TraceId},
 };
 
@@ -68,7 +68,7 @@ impl Pipeline {
     }
 
     /// Counts spans that are lost before they are items.
-    pub(super) fn discard(&self, reason: DiscardReason, spans: u64) {
+    pub(super) fn discard(&self, reason: impl Into<DropReason>, spans: u64) {
         match self.mode {
             SpanMode::Stream => self.delivery.discard(reason, Category::Span, spans),
             _ => self.delivery.discard_transaction(reason, spans),

@@ -11,8 +11,8 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::{Delivery, Outcome},
-    wire::{Category, DiscardReason, Timestamp},
+    delivery::{Delivery, DropReason, Outcome},
+    wire::{Category, Timestamp},
 };
 
 use super::{
@@ -82,14 +82,14 @@ impl Shared {
         } else if effects.wake {
             self.wake.notify_one();
         }
-        self.lose(effects.overflow);
+        self.lose(effects.overflow, DropReason::QueueOverflow);
     }
 
-    fn lose(&self, items: Vec<Item>) {
+    fn lose(&self, items: Vec<Item>, reason: DropReason) {
         for item in items {
             match item {
-                Item::Part(part) => self.pipeline.discard(DiscardReason::QueueOverflow, part.spans() as u64),
-                Item::Log(_) => self.pipeline.delivery.discard(DiscardReason::QueueOverflow, Category::LogItem, 1),
+                Item::Part(part) => self.pipeline.discard(reason, part.spans() as u64),
+                Item::Log(_) => self.pipeline.delivery.discard(reason, Category::LogItem, 1),
             }
         }
     }
@@ -162,7 +162,7 @@ impl Shared {
             self.is_hurried.store(true, Ordering::SeqCst);
             self.wake.notify_one();
         }
-        self.lose(left);
+        self.lose(left, DropReason::Shutdown);
         if !stopped && is_drained {
             self.wait_until(deadline - reserve / 2, |state| state.thread == Thread::Ended);
         }
@@ -209,7 +209,7 @@ impl Shared {
                         None
                     }
                 };
-                self.lose(effects.overflow);
+                self.lose(effects.overflow, DropReason::QueueOverflow);
                 item
             };
             has_worked = item.is_some();
