@@ -46,6 +46,27 @@ pub(super) fn vanishes(folder: &Path) -> Result<Finding, Failure> {
     with_trouble("the folder vanishes", folder, 0, &[], &[], |folder| Ok(fs::remove_dir_all(folder)?))
 }
 
+/// Nothing can be written below the folder any more, from the start or from halfway on.
+pub(super) fn read_only(folder: &Path, from_start: bool) -> Result<Finding, Failure> {
+    if from_start {
+        let _mount = ReadOnly::new(folder)?;
+        return with_trouble("the disk is read-only", folder, 0, &[], &[], |_| Ok(()));
+    }
+    let mut mount = None;
+    let name = "the disk becomes read-only";
+    let finding = with_trouble(name, folder, 0, &[], &[], |_| {
+        mount = Some(ReadOnly::new(folder)?);
+        Ok(())
+    })?;
+    drop(mount);
+    Ok(finding)
+}
+
+/// Whether the machine lets us make a folder read-only.
+pub(super) fn can_be_read_only(folder: &Path) -> bool {
+    ReadOnly::new(folder).is_ok()
+}
+
 /// Hands over while the sink is away, with some trouble halfway; then the sink is back.
 pub(super) fn with_trouble(
     name: &str,
@@ -115,6 +136,30 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
+/// A folder that is mounted onto itself, read-only: what is open in it is so no longer for whoever opens it again.
+struct ReadOnly<'a>(&'a Path);
+
+impl<'a> ReadOnly<'a> {
+    fn new(folder: &'a Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder)?;
+        let mount = |arguments: &[&str]| {
+            let status = Command::new("mount").args(arguments).arg(folder).stderr(Stdio::null()).status();
+            status.is_ok_and(|status| status.success())
+        };
+        if !mount(&["--bind", &folder.to_string_lossy()]) {
+            return Err("this machine lets us mount nothing".into());
+        }
+        let mounted = Self(folder);
+        if mount(&["-o", "remount,bind,ro"]) { Ok(mounted) } else { Err("it can't be made read-only".into()) }
+    }
+}
+
+impl Drop for ReadOnly<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
 /// Ways to damage a file's bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Damage {
@@ -181,6 +226,8 @@ pub(super) fn damage(damage: Damage, folder: &Path) -> Result<Finding, Failure> 
     let mut sender = Sender::start(&setup)?;
     sender.go_on()?;
     sender.kill()?;
+    // What it had sent before is answered while the sink is still away: later it would be acknowledged, and sent again.
+    sink.settle(PATIENCE)?;
     let segments = segments_below(folder);
     let state = RandomState::new();
     let mut drawn = 0_u64;

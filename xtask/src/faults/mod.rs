@@ -105,6 +105,13 @@ fn checks(folder: &Path) -> Result<Vec<Check>, Failure> {
         checks.push(Check::new("the disk is full", move |folder| disk::full(folder, buffer)));
     }
     checks.push(Check::new("the folder vanishes", disk::vanishes));
+    if disk::can_be_read_only(&folder.join("read-only")) {
+        for (name, from_start) in [("the disk is read-only", true), ("the disk becomes read-only", false)] {
+            checks.push(Check::new(name, move |folder| disk::read_only(folder, from_start)));
+        }
+    } else {
+        say("No right to mount: no disk is made read-only.");
+    }
     for damage in disk::Damage::ALL {
         checks.push(Check::new(format!("corrupted: {damage:?}"), move |folder| disk::damage(damage, folder)));
     }

@@ -5,7 +5,7 @@ use std::{
     io::{BufReader, Read as _, Write as _},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -53,7 +53,18 @@ struct Inner {
     ours: bool,
     arrivals: Mutex<Arrivals>,
     hanging: Mutex<Vec<TcpStream>>,
+    connections: Mutex<Connections>,
+    /// Calls who waits for those to end.
+    ended: Condvar,
     closed: AtomicBool,
+}
+
+/// The connections that are being served.
+#[derive(Debug, Default)]
+struct Connections {
+    open: usize,
+    /// Whose connection was taken last.
+    last: Option<SocketAddr>,
 }
 
 /// A running sink; it ends with its handle.
@@ -91,6 +102,8 @@ impl Sink {
             ours,
             arrivals: Mutex::default(),
             hanging: Mutex::default(),
+            connections: Mutex::default(),
+            ended: Condvar::new(),
             closed: AtomicBool::new(false),
         });
         let server = Arc::clone(&inner);
@@ -99,8 +112,17 @@ impl Sink {
                 if server.closed.load(Ordering::SeqCst) {
                     return;
                 }
+                {
+                    let mut connections = lock(&server.connections);
+                    connections.open += 1;
+                    connections.last = connection.peer_addr().ok().or(connections.last);
+                }
                 let inner = Arc::clone(&server);
-                thread::spawn(move || inner.serve(&connection));
+                thread::spawn(move || {
+                    inner.serve(&connection);
+                    lock(&inner.connections).open -= 1;
+                    inner.ended.notify_all();
+                });
             }
         });
         Ok(Self { address, inner })
@@ -128,6 +150,17 @@ impl Sink {
         for connection in lock(&self.inner.hanging).drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Waits until everything that senders which are gone had sent is answered.
+    pub(super) fn settle(&self, patience: Duration) -> Result<(), Failure> {
+        // What connected before this does is taken before it.
+        let own = TcpStream::connect(self.address)?.local_addr()?;
+        let is_busy = |connections: &mut Connections| connections.last != Some(own) || connections.open > 0;
+        let connections = lock(&self.inner.connections);
+        let waited = self.inner.ended.wait_timeout_while(connections, patience, is_busy);
+        let is_over = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        if is_over { Err("a connection of a sender that is gone does not end".into()) } else { Ok(()) }
     }
 
     /// What has arrived so far.
