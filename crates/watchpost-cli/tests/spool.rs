@@ -297,6 +297,23 @@ fn a_spool_that_cannot_be_used_is_said_once_and_costs_nothing_else() {
 }
 
 #[test]
+fn what_cannot_be_taken_over_is_not_said_to_be_nothing() {
+    let place = Place::new();
+    let mut proxy = place.proxy(&[]);
+    drop(proxy.stdin.take());
+    proxy.wait_with_output().unwrap();
+    let _sentry = place.sentry_comes();
+    for lock in place.files().into_iter().filter(|path| path.ends_with("lock")) {
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+    }
+    let flush = place.run(&["flush"]);
+    assert_eq!(text(&flush.stdout).lines().count(), 1, "{}", text(&flush.stdout));
+    assert!(text(&flush.stdout).starts_with("2 items could not be taken over"), "{}", text(&flush.stdout));
+    assert_eq!(flush.status.code(), Some(1));
+}
+
+#[test]
 fn the_spool_is_off_where_it_is_turned_off_or_has_no_home() {
     for (arguments, home) in [(&["--spool", "off"][..], true), (&["-v"], false)] {
         let place = Place::new();

@@ -34,6 +34,8 @@ struct Elsewhere {
     held: u64,
     /// Left behind for other DSNs.
     others: u64,
+    /// Left behind for this DSN, in queues that could not be taken over.
+    stranded: u64,
 }
 
 /// Sends what was left behind. Exit code 0 when all of it was delivered.
@@ -50,15 +52,18 @@ pub(crate) fn run(args: &FlushArgs) -> Result<ExitCode, Failure> {
     };
     let dsn: Dsn = dsn.parse().map_err(|error| Failure::Dsn(format!("{error}")))?;
     let spool = settings.sentry.spool.ok_or(Failure::NoSpool)?;
-    let elsewhere = Elsewhere::of(&status::read(&spool.folder)?, &dsn);
+    let folder = spool.folder.clone();
+    let mut elsewhere = Elsewhere::of(&status::read(&folder)?, &dsn);
     let deadline = Instant::now() + Duration::from_secs_f64(args.timeout);
-    let config = DeliveryConfig::new(dsn).with_spool(spool).with_drop_timeout(Duration::ZERO);
+    let config = DeliveryConfig::new(dsn.clone()).with_spool(spool).with_drop_timeout(Duration::ZERO);
     let delivery = Delivery::start(config).map_err(|error| Failure::Dsn(error.to_string()))?;
     // Once it has looked, what it took over is known.
     delivery.sync(deadline.saturating_duration_since(Instant::now()));
     let outcome = send(&delivery, deadline);
+    // What was taken over and not sent is left behind again.
+    elsewhere.stranded = left_behind(&status::read(&folder)?, &dsn).saturating_sub(outcome.held());
     print(&outcome, &elsewhere, args.json).map_err(Failure::Output)?;
-    let is_whole = outcome.held() == 0 && outcome.dropped() == 0;
+    let is_whole = outcome.held() == 0 && outcome.dropped() == 0 && elsewhere.stranded == 0;
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -67,13 +72,22 @@ fn send(delivery: &Delivery, deadline: Instant) -> Outcome {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let outcome = delivery.flush(SLICE.min(left));
+        // More may have been taken over meanwhile.
+        progress.set_length(outcome.accepted());
         progress.set_position(outcome.sent() + outcome.dropped());
-        if outcome.held() == 0 || left.is_zero() {
+        if outcome.held() == 0 && outcome.complete || left.is_zero() {
             break;
         }
     }
     progress.finish_and_clear();
     delivery.shutdown(LAST)
+}
+
+/// How many items nobody has taken over.
+fn left_behind(report: &SpoolReport, dsn: &Dsn) -> u64 {
+    let queues = report.destination(dsn).map_or(&[][..], |destination| &destination.queues);
+    let left_behind = queues.iter().filter(|queue| queue.owner == QueueOwner::LeftBehind);
+    left_behind.map(|queue| queue.outcome.held()).fold(0, u64::saturating_add)
 }
 
 impl Elsewhere {
@@ -108,12 +122,13 @@ fn print(outcome: &Outcome, elsewhere: &Elsewhere, json: bool) -> io::Result<()>
             "dropped": outcome.dropped(), "dropped_bytes": outcome.dropped_bytes(),
             "left_to_running_processes": elsewhere.held,
             "left_for_other_dsns": elsewhere.others,
+            "not_taken_over": elsewhere.stranded,
         });
         return writeln!(out, "{summary}");
     }
-    if outcome.recovered == 0 {
+    if outcome.recovered == 0 && elsewhere.stranded == 0 {
         writeln!(out, "nothing was left behind for this DSN")?;
-    } else {
+    } else if outcome.recovered > 0 {
         let sent = counted(outcome.sent(), "item", "items");
         writeln!(
             out,
@@ -131,6 +146,13 @@ fn print(outcome: &Outcome, elsewhere: &Elsewhere, json: bool) -> io::Result<()>
     }
     if outcome.held() > 0 {
         writeln!(out, "what was not delivered is still in the spool")?;
+    }
+    if elsewhere.stranded > 0 {
+        let stranded = counted(elsewhere.stranded, "item", "items");
+        writeln!(
+            out,
+            "{stranded} could not be taken over; see that the spool's folder and all in it is yours and writable"
+        )?;
     }
     if elsewhere.processes > 0 {
         let processes = counted(elsewhere.processes, "queue", "queues");

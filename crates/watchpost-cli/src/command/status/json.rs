@@ -1,6 +1,7 @@
 //! The status for programs. Times are seconds since 1970; figures are items and bytes of JSON.
 
 use std::{
+    fmt::Write as _,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -20,6 +21,23 @@ pub(super) fn status(folder: &Path, report: &SpoolReport) -> Value {
         "stuck": report.destinations.iter().any(SpooledDestination::is_stuck),
         "destinations": report.destinations.iter().map(destination).collect::<Vec<_>>(),
     })
+}
+
+/// The JSON's text, with what would act on a terminal written as JSON's escapes: names of folders are anybody's.
+pub(super) fn inert(value: &Value) -> String {
+    let mut text = String::new();
+    for character in value.to_string().chars() {
+        let is_plain = character.is_ascii_graphic() || character == ' ' || character.escape_debug().len() == 1;
+        if is_plain {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }
 
 fn destination(destination: &SpooledDestination) -> Value {
@@ -79,4 +97,18 @@ fn figure(items: u64, bytes: u64) -> Value {
 
 fn seconds(moment: SystemTime) -> f64 {
     moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_it_can_act_on_a_terminal_and_it_reads_back_the_same() {
+        let value = json!({"name": "a\u{9b}2J \u{1b}[2J \u{7f} \u{202e} \u{e0001} „é“ 漢 \" \\"});
+        let text = inert(&value);
+        assert!(!text.chars().any(char::is_control), "{text}");
+        assert!(!text.contains('\u{202e}') && text.contains("„é“ 漢"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let report = read(&folder)?;
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", json::status(&folder, &report))
+        writeln!(out, "{}", json::inert(&json::status(&folder, &report)))
     } else {
         let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         out.write_all(table::status(&folder, &report, SystemTime::now(), color).as_bytes())
