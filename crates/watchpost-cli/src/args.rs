@@ -114,6 +114,10 @@ pub(crate) struct McpArgs {
     /// A tag for each event; repeatable.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub(crate) tags: Vec<(String, String)>,
+    /// Redact more than the built-in rules do: key:PATTERN (the value under a key) or text:PATTERN, with * ? # as wildcards;
+    /// repeatable, and beside those of the configuration file.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) redact: Vec<String>,
     /// Report also `ping`, `notifications`, or `all`.
     #[arg(long, value_name = "KINDS", default_value = "requests")]
     pub(crate) events: EventFilter,
@@ -145,6 +149,9 @@ pub(crate) struct ImportArgs {
     /// Your project's id, for events that carry none.
     #[arg(long, env = "WATCHPOST_PROJECT_ID")]
     pub(crate) project_id: Option<Given<String>>,
+    /// Redact more than the built-in rules do, as for `mcp`; repeatable. AgentCat's events only.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) redact: Vec<String>,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,6 +3,7 @@
 //!
 //! ```toml
 //! project_id = "proj_123"
+//! redact = ["key:customer_*", "text:ACME-####"]
 //!
 //! [exporters.sentry]
 //! type = "sentry"
@@ -28,12 +29,12 @@ use std::{
 use serde::Deserialize;
 use watchpost::{
     exporter::{ExporterType, Profile, SentryConfig, SentryExporterConfig, TraceMode},
-    redact::Capture,
+    redact::{Capture, ParseRuleError, Rule, Rules},
 };
 use watchpost_sentry::delivery::SpoolMode;
 
 use crate::{
-    args::{ExportArgs, ImportArgs},
+    args::{ExportArgs, ImportArgs, ImportFormat},
     chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Switch},
     local_receiver,
@@ -44,6 +45,9 @@ use crate::{
 const DEFAULT_FILE: &str = "watchpost.toml";
 /// No sensible configuration is larger; a wrong `--config` must not fill the memory.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Redaction rules at most: each is looked for in every string.
+const MAX_RULES: usize = 64;
 
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,25 @@ pub(crate) enum ConfigError {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A redaction rule of the command line can't be read.
+    #[error("--redact number {number}: {source}")]
+    Redact {
+        /// Which, from 1: the rule itself may be a secret.
+        number: usize,
+        /// Why.
+        source: ParseRuleError,
+    },
+    /// There are too many redaction rules.
+    #[error("{count} redaction rules are more than the {MAX_RULES} that are allowed: use wildcards")]
+    ManyRules {
+        /// How many.
+        count: usize,
+    },
+    /// Redaction rules are given where they are not applied.
+    #[error(
+        "redaction rules are not applied to agents' spans: take them out of the command and the configuration file"
+    )]
+    RulesForSpans,
     /// More than one exporter is configured.
     #[error("{}: {count} exporters are configured ({names}); this command sends to one: keep one", path.display())]
     ManyExporters {
@@ -89,6 +112,8 @@ pub(crate) enum ConfigError {
 #[serde(deny_unknown_fields)]
 struct File {
     project_id: Option<String>,
+    #[serde(default)]
+    redact: Vec<Rule>,
     #[serde(default)]
     exporters: BTreeMap<String, ExporterTable>,
 }
@@ -146,6 +171,8 @@ pub(crate) struct Settings {
     pub(crate) spool: SpoolChoice,
     /// The project's id from the file.
     pub(crate) project_id: Option<String>,
+    /// The user's own redaction of MCP events.
+    pub(crate) redact: Rules,
 }
 
 impl Settings {
@@ -190,6 +217,7 @@ impl Settings {
     fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let file = read(path)?;
         self.project_id = file.project_id;
+        self.redact = file.redact.into_iter().collect();
         if file.exporters.len() > 1 {
             let names = file.exporters.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(ConfigError::ManyExporters { path: path.to_owned(), count: file.exporters.len(), names });
@@ -227,13 +255,31 @@ impl Settings {
         };
     }
 
+    /// Adds the redaction rules of the command line to the file's.
+    pub(crate) fn add_rules(&mut self, given: &[String]) -> Result<(), ConfigError> {
+        let count = self.redact.len() + given.len();
+        if count > MAX_RULES {
+            return Err(ConfigError::ManyRules { count });
+        }
+        for (index, rule) in given.iter().enumerate() {
+            let rule = rule.parse::<Rule>().map_err(|source| ConfigError::Redact { number: index + 1, source })?;
+            self.redact.extend([rule]);
+        }
+        Ok(())
+    }
+
     /// Takes what only `import` is told.
-    pub(crate) fn take_import(&mut self, args: &ImportArgs) {
+    pub(crate) fn take_import(&mut self, args: &ImportArgs) -> Result<(), ConfigError> {
+        self.add_rules(&args.redact)?;
+        if args.format == ImportFormat::Mastra && !self.redact.is_empty() {
+            return Err(ConfigError::RulesForSpans);
+        }
         override_with(&mut self.project_id, Given::of(&args.project_id));
         override_with(&mut self.spans.origin, Given::of(&args.origin));
         if let Some(ChosenSpanMode(mode)) = Given::of(&args.span_mode) {
             self.spans.span_mode = mode;
         }
+        Ok(())
     }
 
     /// The content of agents' spans to report.

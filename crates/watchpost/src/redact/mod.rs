@@ -26,6 +26,7 @@ mod json_text;
 mod key;
 mod pair;
 mod payload;
+mod rules;
 mod run;
 mod span;
 mod telling;
@@ -33,16 +34,21 @@ mod terminal;
 mod text;
 mod token;
 mod url;
+mod visitor;
 
 pub use self::{
     capture::{Capture, ParseCaptureError},
     event::redact_event,
     json::redact_json,
     key::is_secret_key,
+    rules::{ParseRuleError, Rule, Rules},
     span::redact_span,
     terminal::redact_terminal_line,
     text::redact_text,
 };
+
+#[cfg(feature = "rmcp")]
+pub(crate) use self::visitor::{Redactor, visit_strings};
 
 /// What stands where a secret was, as in Sentry's own scrubbing.
 pub const MARKER: &str = "[Filtered]";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use watchpost::{
     exporter::McpExporter,
     model::agentcat::{self, ReadOptions},
+    redact::Rules,
 };
 use watchpost_sentry::delivery::Outcome;
 
@@ -17,13 +18,15 @@ pub(super) struct Agentcat {
     options: ReadOptions,
     /// For events that carry none.
     project_id: Option<String>,
+    redact: Rules,
 }
 
 impl Agentcat {
     pub(super) fn new(settings: Settings) -> Result<Self, Failure> {
         let capture = settings.sentry.capture.unwrap_or_default();
         let options = ReadOptions::default().with_content(capture.arguments, capture.results);
-        Ok(Self { exporter: McpExporter::new(settings.sentry)?, options, project_id: settings.project_id })
+        let exporter = McpExporter::new(settings.sentry)?;
+        Ok(Self { exporter, options, project_id: settings.project_id, redact: settings.redact })
     }
 }
 
@@ -39,6 +42,7 @@ impl Target for Agentcat {
         if event.project_id.is_none() {
             event.project_id.clone_from(&self.project_id);
         }
+        self.redact.redact_event(&mut event);
         Ok(event)
     }
 

@@ -62,7 +62,7 @@ trait Target {
 /// Exports a file. Exit code 0: every line was exported and delivered; 1: some were skipped or stayed undelivered.
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let mut settings = Settings::resolve(&args.export)?;
-    settings.take_import(args);
+    settings.take_import(args)?;
     if settings.sentry.dsn.is_none() {
         let address = local_receiver::DEFAULT_ADDRESS;
         if !local_receiver::listens(address) {

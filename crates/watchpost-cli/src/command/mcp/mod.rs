@@ -3,7 +3,7 @@
 mod destination;
 mod tap;
 
-use std::{process::ExitCode, time::Duration};
+use std::{mem, process::ExitCode, time::Duration};
 
 use watchpost::{
     mcp::{self, ObserverOptions, StdioObserver},
@@ -28,9 +28,11 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Runs the server behind the proxy. Leaves the process with the server's exit code; returns only when the server could not
 /// be started.
 pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
-    let settings = Settings::resolve(&args.export)?;
+    let mut settings = Settings::resolve(&args.export)?;
+    // A wrong rule ends the command here, and a wrong DSN below, before the server starts.
+    settings.add_rules(&args.redact)?;
+    let redact = mem::take(&mut settings.redact);
     let observer = observer_options(&args, &settings);
-    // A wrong DSN ends the command here, before the server starts.
     let destination = Destination::new(settings)?;
     let exporter = destination.exporter_cell();
     // Whatever ends us, a panic too: what can be sent is sent, and the spool has the rest.
@@ -43,7 +45,7 @@ pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
     let program = command.next().unwrap_or_default();
     let mut options = ProxyOptions::new(program, command.collect());
     options.shutdown_grace = Duration::from_secs_f64(args.shutdown_grace);
-    let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), destination))?;
+    let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), redact, destination))?;
 
     if exit.bytes_unobserved > 0 {
         let bytes = exit.bytes_unobserved;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use watchpost::{
     mcp::{Moment, StdioObserver},
     model::Direction,
+    redact::Rules,
 };
 
 use super::destination::Destination;
@@ -18,6 +19,7 @@ const STRAY_GATHER: Duration = Duration::from_secs(5);
 /// Shows the traffic to the observer and exports what it makes of it.
 pub(super) struct EventTap {
     observer: StdioObserver,
+    redact: Rules,
     destination: Destination,
     next_expiry: Instant,
     /// When the run's one warning about stray output is due; `None` before there is any and after it was given.
@@ -26,13 +28,14 @@ pub(super) struct EventTap {
 }
 
 impl EventTap {
-    pub(super) fn new(observer: StdioObserver, destination: Destination) -> Self {
+    pub(super) fn new(observer: StdioObserver, redact: Rules, destination: Destination) -> Self {
         let next_expiry = Instant::now() + EXPIRY;
-        Self { observer, destination, next_expiry, stray_due: None, stray_reported: false }
+        Self { observer, redact, destination, next_expiry, stray_due: None, stray_reported: false }
     }
 
     fn export(&mut self) {
-        for event in self.observer.drain_events() {
+        for mut event in self.observer.drain_events() {
+            self.redact.redact_event(&mut event);
             self.destination.export(&event);
         }
     }
@@ -44,7 +47,12 @@ impl EventTap {
         }
         self.stray_reported = true;
         self.stray_due = None;
-        let (session_id, stray) = (self.observer.session_id().to_owned(), stray.clone());
+        let (session_id, mut stray) = (self.observer.session_id().to_owned(), stray.clone());
+        if let Some(line) = &mut stray.first_line
+            && let Some(clean) = self.redact.redact_text(line)
+        {
+            *line = clean;
+        }
         if let Some(exporter) = self.destination.exporter() {
             exporter.warn_of_stray_output(&session_id, &stray, now.wall);
         }

@@ -64,7 +64,6 @@ mod http_sessions;
 mod open_call;
 mod options;
 mod queue;
-mod redact_strings;
 mod service;
 mod tap;
 mod tools;

@@ -14,14 +14,14 @@ use super::{
     Options,
     call::Finished,
     custom::own_session_id,
-    hooks::{HookRequest, Hooks, Properties, Runner, Tags, block_on},
+    hooks::{HookError, HookRequest, Hooks, Properties, Runner, Tags, block_on},
     options::Exporter,
     queue::Queue,
-    redact_strings::redact_strings,
 };
 use crate::{
     exporter::Discarded,
     model::{Actor, Completion, McpEvent, event_id},
+    redact::{Redactor, visit_strings},
 };
 
 /// Jobs taken at once.
@@ -99,6 +99,17 @@ struct Runners {
     redact_event: Option<Runner<McpEvent, Option<McpEvent>>>,
 }
 
+/// The host's hook over strings.
+struct RedactHook<'a>(&'a dyn Fn(&str) -> Result<Option<String>, HookError>);
+
+impl Redactor for RedactHook<'_> {
+    type Error = HookError;
+
+    fn text(&self, text: &str) -> Result<Option<String>, HookError> {
+        self.0(text)
+    }
+}
+
 /// Who a session is for.
 struct Identified {
     actor: Option<Actor>,
@@ -123,7 +134,7 @@ impl<'a> Worker<'a> {
                 .map(|hook| Runner::start("session", timeout, move |request: Arc<HookRequest>| hook(&request))),
             redact: redact.map(|hook| {
                 Runner::start("redact", timeout, move |mut event: McpEvent| {
-                    redact_strings(&mut event, &*hook)?;
+                    visit_strings(&mut event, &RedactHook(&*hook))?;
                     Ok(event)
                 })
             }),
