@@ -19,6 +19,8 @@ const FIRST_OWN_SLOT: u32 = 1 << 31;
 const MAX_UNWRITTEN: usize = 32 * 1024 * 1024;
 /// From so many bytes on the writer does not let things gather.
 const MANY_UNWRITTEN: usize = 12 * 1024 * 1024;
+/// What is longer is in memory only: with all that stands beside it a record could be too long to be read back.
+const MAX_ITEM_BYTES: u64 = 32 * 1024 * 1024;
 /// So many pending commands are looked back at for one that can be prolonged.
 const LOOK_BACK: usize = 8;
 /// No item is older: 2025-01-01, in milliseconds since 1970.
@@ -175,7 +177,7 @@ impl Shelf {
     }
 
     fn try_append(&mut self, item: Item<'_>, load: Load, now_ms: u64) -> Option<Place> {
-        if self.failed || self.unwritten > MAX_UNWRITTEN {
+        if self.failed || self.unwritten > MAX_UNWRITTEN || load.all_bytes() > MAX_ITEM_BYTES {
             return None;
         }
         let slot = self.current_slot(load.lane);

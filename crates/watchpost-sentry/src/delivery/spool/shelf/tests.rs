@@ -111,3 +111,15 @@ fn each_lane_is_written_to_a_segment_of_its_own_in_one_go() {
         assert!(entries.iter().all(|entry| entry.load.lane == entries[0].load.lane));
     }
 }
+
+#[test]
+fn what_could_not_be_read_back_is_not_put_on_the_shelf() {
+    let mut shelf = shelf(u64::MAX);
+    let long = vec![b'x'; MAX_ITEM_BYTES as usize + 1];
+    let place = shelf.append(Item::Log(&long), Load::new(Lane::Log, 1, long.len() as u64), 0);
+    assert_eq!(place, Place::NOWHERE);
+    let load = Load::new(Lane::Log, 1, MAX_ITEM_BYTES);
+    assert_ne!(shelf.append(Item::Log(&long[1..]), load, 0), Place::NOWHERE);
+    let on_disk = on_disk(shelf.take_commands());
+    assert_eq!((on_disk.len(), record::scan(&on_disk[0]).entries.len()), (1, 1));
+}
