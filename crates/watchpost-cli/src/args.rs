@@ -3,7 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use watchpost::{exporter::TraceMode, mcp::EventFilter};
+use watchpost::{
+    exporter::TraceMode,
+    mcp::{CONTEXT_DESCRIPTION, EventFilter},
+};
 use watchpost_receiver::Fault;
 
 use crate::{
@@ -118,6 +121,13 @@ pub(crate) struct McpArgs {
     /// repeatable, and beside those of the configuration file.
     #[arg(long, value_name = "RULE")]
     pub(crate) redact: Vec<String>,
+    /// Ask models why they call a tool: adds an argument `context` to the tools' schemas and takes it off the calls again. The
+    /// only thing that changes what client and server see.
+    #[arg(long)]
+    pub(crate) tool_call_context: bool,
+    /// What that argument asks the model for.
+    #[arg(long, value_name = "TEXT", requires = "tool_call_context", default_value = CONTEXT_DESCRIPTION, hide_default_value = true)]
+    pub(crate) tool_call_context_description: String,
     /// Report also `ping`, `notifications`, or `all`.
     #[arg(long, value_name = "KINDS", default_value = "requests")]
     pub(crate) events: EventFilter,

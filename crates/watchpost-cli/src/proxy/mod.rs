@@ -10,7 +10,7 @@
 //!          signals ──> Lifecycle (when to close, signal, kill, go) <── the server's end
 //! ```
 //!
-//! Bytes go on the moment they are read. The copy for the [`Tap`] is bounded; when the tap is slow, stuck or broken, the copy
+//! Bytes go on the moment they are read (with a [`ToolContext`] the lines that may be messages go on when they are whole). The copy for the [`Tap`] is bounded; when the tap is slow, stuck or broken, the copy
 //! is dropped and counted, and the bytes go on. What the client and the server would see of each other directly (an end of
 //! input, a broken pipe, an exit code, a signal) they see through the proxy.
 //!
@@ -27,6 +27,7 @@ mod pump;
 mod server;
 mod signals;
 mod supervisor;
+mod tool_context;
 
 use std::{ffi::OsString, time::Duration};
 
@@ -35,6 +36,7 @@ pub(crate) use self::{
     error::ProxyError,
     observe::{ObserverEnd, Tap},
     signals::is_ignored,
+    tool_context::ToolContext,
 };
 
 /// What to run, and how patient to be with it.
@@ -57,6 +59,8 @@ pub(crate) struct ProxyOptions {
     pub(crate) backlog_bytes: usize,
     /// How long the tap has at the end to look at what is left. Default: 500 ms.
     pub(crate) observer_grace: Duration,
+    /// Asks models why they call a tool, which changes what client and server see. Default: `None`.
+    pub(crate) tool_context: Option<ToolContext>,
 }
 
 impl ProxyOptions {
@@ -70,6 +74,7 @@ impl ProxyOptions {
             drain_grace: Duration::from_millis(500),
             backlog_bytes: 8 * 1024 * 1024,
             observer_grace: Duration::from_millis(500),
+            tool_context: None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! One direction of the proxy: reads what is there and writes it on at once, byte for byte.
-//! The copy for the observer costs a `memcpy`; nothing here is parsed.
+//! The copy for the observer costs a `memcpy`; nothing here is parsed, unless a [`Rewriter`] was asked for.
 
 use std::{
     os::fd::OwnedFd,
@@ -15,7 +15,7 @@ use rustix::{
 };
 use watchpost::{mcp::Moment, model::Direction};
 
-use super::backlog::Backlog;
+use super::{backlog::Backlog, tool_context::Rewriter};
 
 /// What one read takes at most: a pipe's whole capacity on Linux, so a larger buffer would stay empty.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -32,6 +32,8 @@ pub(super) struct Pump {
     pub(super) stop: OwnedFd,
     pub(super) meter: Arc<Meter>,
     pub(super) backlog: Arc<Backlog>,
+    /// Changes what passes, if the user asked for it; the observer sees what it makes.
+    pub(super) rewriter: Option<Rewriter>,
 }
 
 /// Why a pump ended. Both its descriptors are closed by then, so each side sees what it would see without us.
@@ -73,7 +75,16 @@ enum Waited {
 
 impl Pump {
     /// Pumps until a side closes. `hung_up` is called once if the source closes while the sink takes nothing.
-    pub(super) fn run(self, mut hung_up: impl FnMut()) -> PumpEnd {
+    pub(super) fn run(mut self, mut hung_up: impl FnMut()) -> PumpEnd {
+        let mut rewriter = self.rewriter.take();
+        let end = self.pump(&mut rewriter, &mut hung_up);
+        if let (Some(rewriter), PumpEnd::SourceClosed | PumpEnd::Stopped) = (&mut rewriter, end) {
+            return self.forward(rewriter.finish(), &mut hung_up).unwrap_or(end);
+        }
+        end
+    }
+
+    fn pump(&self, rewriter: &mut Option<Rewriter>, hung_up: &mut impl FnMut()) -> PumpEnd {
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             match self.await_source() {
@@ -91,16 +102,26 @@ impl Pump {
                     return PumpEnd::SourceClosed;
                 }
             };
-            let chunk = &buffer[..len];
-            let wake = self.backlog.push(self.direction, chunk, Moment::now());
-            self.meter.writing.store(true, Relaxed);
-            let end = self.write_all(chunk, &mut hung_up);
-            self.meter.writing.store(false, Relaxed);
-            self.backlog.wake(wake);
-            if let Some(end) = end {
+            let chunk = match rewriter {
+                Some(rewriter) => rewriter.feed(&buffer[..len]),
+                None => &buffer[..len],
+            };
+            if let Some(end) = self.forward(chunk, hung_up) {
                 return end;
             }
         }
+    }
+
+    fn forward(&self, chunk: &[u8], hung_up: &mut impl FnMut()) -> Option<PumpEnd> {
+        if chunk.is_empty() {
+            return None;
+        }
+        let wake = self.backlog.push(self.direction, chunk, Moment::now());
+        self.meter.writing.store(true, Relaxed);
+        let end = self.write_all(chunk, hung_up);
+        self.meter.writing.store(false, Relaxed);
+        self.backlog.wake(wake);
+        end
     }
 
     fn write_all(&self, mut rest: &[u8], hung_up: &mut impl FnMut()) -> Option<PumpEnd> {

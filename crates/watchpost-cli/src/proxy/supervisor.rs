@@ -21,6 +21,7 @@ use super::{
     pump::{Meter, Pump, PumpEnd},
     server::{Server, ServerPipes, wait_for_end},
     signals::SignalStream,
+    tool_context::Rewriter,
 };
 
 /// How long the pumps have to stop at the end. Only one blocked in a write to the client takes longer; it is left behind.
@@ -67,7 +68,10 @@ impl Supervisor {
     ) -> io::Result<Self> {
         let backlog = Arc::new(Backlog::new(options.backlog_bytes));
         let (reports, inbox) = mpsc::channel();
-        let start_pump = |direction, source, sink| start_pump(direction, source, sink, &backlog, &reports);
+        let start_pump = |direction, source, sink| {
+            let rewriter = options.tool_context.as_ref().map(|context| context.rewriter(direction));
+            start_pump(direction, source, sink, rewriter, &backlog, &reports)
+        };
         let to_server = start_pump(Direction::ClientToServer, client.input, pipes.input)?;
         let to_client = start_pump(Direction::ServerToClient, pipes.output, client.output)?;
         let (group, report) = (server.group(), reports.clone());
@@ -191,13 +195,14 @@ fn start_pump(
     direction: Direction,
     source: OwnedFd,
     sink: OwnedFd,
+    rewriter: Option<Rewriter>,
     backlog: &Arc<Backlog>,
     reports: &mpsc::Sender<Report>,
 ) -> io::Result<PumpHandle> {
     let (stopped, stop) = io::pipe()?;
     let meter = Arc::new(Meter::default());
-    let pump =
-        Pump { direction, source, sink, stop: stopped.into(), meter: Arc::clone(&meter), backlog: Arc::clone(backlog) };
+    let (stopped, pump_meter, backlog) = (stopped.into(), Arc::clone(&meter), Arc::clone(backlog));
+    let pump = Pump { direction, source, sink, stop: stopped, meter: pump_meter, backlog, rewriter };
     let (name, report) = match direction {
         Direction::ClientToServer => ("wp-to-server", reports.clone()),
         Direction::ServerToClient => ("wp-to-client", reports.clone()),

@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     failure::Failure,
     given::{Given, Json},
-    proxy::{self, ProxyOptions},
+    proxy::{self, ProxyOptions, ToolContext},
 };
 
 /// The flush at the end never holds the exit longer.
@@ -41,11 +41,13 @@ pub(crate) fn run(args: McpArgs) -> Result<ExitCode, Failure> {
         let _ = ended.get().map(|exporter| exporter.shutdown(FLUSH));
     });
 
+    let context = args.tool_call_context.then(|| ToolContext::new(args.tool_call_context_description));
     let mut command = args.command.into_iter();
     let program = command.next().unwrap_or_default();
     let mut options = ProxyOptions::new(program, command.collect());
+    options.tool_context.clone_from(&context);
     options.shutdown_grace = Duration::from_secs_f64(args.shutdown_grace);
-    let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), redact, destination))?;
+    let exit = proxy::run(&options, move || EventTap::new(StdioObserver::new(observer), context, redact, destination))?;
 
     if exit.bytes_unobserved > 0 {
         let bytes = exit.bytes_unobserved;

@@ -9,7 +9,7 @@ use watchpost::{
 };
 
 use super::destination::Destination;
-use crate::proxy::Tap;
+use crate::proxy::{Tap, ToolContext};
 
 /// How often calls that stay open for too long are looked for.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -19,6 +19,7 @@ const STRAY_GATHER: Duration = Duration::from_secs(5);
 /// Shows the traffic to the observer and exports what it makes of it.
 pub(super) struct EventTap {
     observer: StdioObserver,
+    context: Option<ToolContext>,
     redact: Rules,
     destination: Destination,
     next_expiry: Instant,
@@ -28,13 +29,21 @@ pub(super) struct EventTap {
 }
 
 impl EventTap {
-    pub(super) fn new(observer: StdioObserver, redact: Rules, destination: Destination) -> Self {
+    pub(super) fn new(
+        observer: StdioObserver,
+        context: Option<ToolContext>,
+        redact: Rules,
+        destination: Destination,
+    ) -> Self {
         let next_expiry = Instant::now() + EXPIRY;
-        Self { observer, redact, destination, next_expiry, stray_due: None, stray_reported: false }
+        Self { observer, context, redact, destination, next_expiry, stray_due: None, stray_reported: false }
     }
 
     fn export(&mut self) {
         for mut event in self.observer.drain_events() {
+            if let (Some(context), Direction::ClientToServer) = (&self.context, event.direction) {
+                event.user_intent = event.request_id.as_deref().and_then(|id| context.take_intent(id));
+            }
             self.redact.redact_event(&mut event);
             self.destination.export(&event);
         }
