@@ -75,7 +75,7 @@ impl Receiver {
         let listen = |source| ReceiverError::Listen { address, source };
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let keep = Keep { max_bytes: config.max_bytes, max_age: config.max_age };
+        let keep = Keep::new(config.max_bytes, config.max_age);
         let store = Store::open_with(&config.database, keep)?;
         let router = router(App::new(store.clone(), &config, address, reachable(address)));
         Ok(Self { listener, address, store, router, token: config.token })

@@ -48,11 +48,11 @@ use crate::error::{ImportError, StoreError};
 use crate::ingest::{Origin, read_envelope};
 
 /// Arrivals that may wait for the writer.
-const QUEUE_ARRIVALS: usize = 2048;
+const QUEUE_ARRIVALS: usize = 8192;
 
-/// Bytes that may wait for the writer, as sent: 6 MiB, some batches' worth; in memory they take twice as much. A larger
-/// arrival waits until the queue is empty.
-const QUEUE_KIB: u32 = 6 * 1024;
+/// Bytes that may wait for the writer or be written, as sent: 10 MiB, a batch and what arrives meanwhile; in memory they take
+/// some more. A larger arrival waits until the queue is empty.
+const QUEUE_KIB: u32 = 10 * 1024;
 
 /// Items a slow subscriber may be behind before it misses some.
 const LIVE_ITEMS: usize = 4096;
@@ -84,6 +84,14 @@ pub(crate) enum Live {
 pub(crate) struct Keep {
     pub(crate) max_bytes: u64,
     pub(crate) max_age: Option<Duration>,
+    /// How often items are pruned by age, also when nothing arrives.
+    pub(crate) age_interval: Duration,
+}
+
+impl Keep {
+    pub(crate) fn new(max_bytes: u64, max_age: Option<Duration>) -> Self {
+        Self { max_bytes, max_age, age_interval: Duration::from_secs(60) }
+    }
 }
 
 /// A handle to what was received; clones share it. Its reads block the calling thread (a few milliseconds) and see
@@ -127,7 +135,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, is not a receiver's or is a later version's, or the thread cannot be started.
     pub fn open(database: &Database, max_bytes: u64) -> Result<Self, StoreError> {
-        Self::open_with(database, Keep { max_bytes, max_age: None })
+        Self::open_with(database, Keep::new(max_bytes, None))
     }
 
     /// [`Store::open`], also with a limit on age.
@@ -217,9 +225,22 @@ impl Store {
         }
         let bytes: usize = records.iter().map(|record| record.payload.len() + size_of::<Record>()).sum();
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
-        let room = Arc::clone(&self.inner.room).acquire_many_owned(kib).await.map_err(|_| StoreError::WriterStopped)?;
+        let room = match Arc::clone(&self.inner.room).try_acquire_many_owned(kib) {
+            Ok(room) => room,
+            Err(_) => {
+                self.inner.progress.hurry();
+                let room = Arc::clone(&self.inner.room).acquire_many_owned(kib);
+                room.await.map_err(|_| StoreError::WriterStopped)?
+            }
+        };
         let queue = self.inner.queue.as_ref().ok_or(StoreError::WriterStopped)?;
-        let slot = queue.reserve().await.map_err(|_| StoreError::WriterStopped)?;
+        let slot = match queue.try_reserve() {
+            Ok(slot) => slot,
+            Err(_) => {
+                self.inner.progress.hurry();
+                queue.reserve().await.map_err(|_| StoreError::WriterStopped)?
+            }
+        };
         // Counted before it is sent, so that a sync asked for after this returns cannot miss it.
         self.inner.queued.fetch_add(1, Ordering::AcqRel);
         slot.send(Arrival { records, _room: room });

@@ -1,7 +1,9 @@
-//! How far the writer is, for those who wait for it.
+//! How far the writer is, for those who wait for it, and their word that they wait.
 //! The writer publishes the number of arrivals committed; it publishes the end when it goes, however it goes.
 
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use tokio::sync::{Notify, watch};
 
 use crate::error::StoreError;
 
@@ -9,6 +11,11 @@ use crate::error::StoreError;
 #[derive(Debug)]
 pub(super) struct Progress {
     committed: watch::Sender<State>,
+    /// Somebody waits for a commit, for room or for the search.
+    is_hurried: AtomicBool,
+    hurry: Notify,
+    /// The last item that somebody waits to search.
+    search_wanted: AtomicI64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -24,11 +31,34 @@ struct State {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { committed: watch::Sender::new(State::default()) }
+        Self {
+            committed: watch::Sender::new(State::default()),
+            is_hurried: AtomicBool::new(false),
+            hurry: Notify::new(),
+            search_wanted: AtomicI64::new(0),
+        }
     }
 }
 
 impl Progress {
+    /// Tells the writer that somebody waits: it then does not wait for more to write at once.
+    pub(super) fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Release);
+        self.hurry.notify_one();
+    }
+
+    /// For the writer: waits until somebody waits for it, and takes note.
+    pub(super) async fn hurried(&self) {
+        while !self.is_hurried.swap(false, Ordering::AcqRel) {
+            self.hurry.notified().await;
+        }
+    }
+
+    /// Whether somebody waits to search items that are not indexed.
+    pub(super) fn is_search_awaited(&self) -> bool {
+        self.search_wanted.load(Ordering::Acquire) > self.committed.borrow().indexed
+    }
+
     /// `arrivals` more are committed (or failed, which is final too).
     pub(super) fn advance(&self, arrivals: u64) {
         self.committed.send_modify(|state| state.arrivals += arrivals);
@@ -55,6 +85,10 @@ impl Progress {
 
     /// Waits until items up to `item` can be searched.
     pub(super) async fn indexed(&self, item: i64) -> Result<(), StoreError> {
+        if self.committed.borrow().indexed < item {
+            self.search_wanted.fetch_max(item, Ordering::AcqRel);
+            self.hurry();
+        }
         let mut watcher = self.committed.subscribe();
         let state = watcher
             .wait_for(|state| state.indexed >= item || state.is_stopped)
@@ -70,6 +104,9 @@ impl Progress {
 
     /// Waits until `arrivals` are committed.
     pub(super) async fn reached(&self, arrivals: u64) -> Result<(), StoreError> {
+        if self.committed.borrow().arrivals < arrivals {
+            self.hurry();
+        }
         let mut watcher = self.committed.subscribe();
         let state = watcher
             .wait_for(|state| state.arrivals >= arrivals || state.is_stopped)

@@ -1,5 +1,5 @@
-//! The words of items, kept so that search need not read the items. The writer adds them when it has nothing else to do, so
-//! that taking things in stays fast; what is searched is bounded for each item, whatever its size.
+//! The words of items, kept so that search need not read the items. The writer adds them when it has nothing else to do or a
+//! search waits, so that taking things in stays fast; what is searched is bounded for each item, whatever its size.
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::Value;
@@ -10,11 +10,11 @@ const MAX_CHARS: usize = 4096;
 /// Values looked at of an item.
 const MAX_VALUES: usize = 400;
 
-/// Items indexed at once, between which arrivals are looked after.
-const CHUNK: i64 = 256;
+/// Items indexed at once, between which arrivals are looked after: each time costs a piece of index that is merged later.
+const CHUNK: i64 = 2048;
 
-/// Items that may be behind before indexing takes turns with arrivals.
-pub(super) const MAX_BEHIND: i64 = 20_000;
+/// Items that may be behind before indexing takes turns with arrivals. A search waits until they are indexed.
+pub(super) const MAX_BEHIND: i64 = 500_000;
 
 /// How far the index is, and how far the items are.
 #[derive(Clone, Copy, Debug, Default)]

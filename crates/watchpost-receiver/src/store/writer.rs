@@ -13,12 +13,34 @@ use super::batch::{Batch, Outcome};
 use super::progress::{Progress, StopGuard};
 use super::sessions::SessionIndex;
 use super::{Arrival, Keep, Live, Record, StoredItem, prune, search};
+use crate::block_on::{block_on, block_on_until};
 
-/// Records of a batch: enough that a transaction's cost is spread, few enough that a reader waits milliseconds.
-const BATCH_RECORDS: usize = 2048;
+/// Records of a batch: a page of an index that several of them change is written once for all.
+const BATCH_RECORDS: usize = 6144;
 
-/// How often items are pruned by age.
-const AGE_INTERVAL: Duration = Duration::from_secs(60);
+/// The time from one batch to the next, unless somebody waits or the queue is full: what arrives meanwhile is written at once.
+/// The first after a pause is not held back.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// The same in a flood.
+const GATHER_FLOOD: Duration = Duration::from_millis(250);
+
+/// A batch below this is no flood: its words are indexed right after it.
+const CALM_RECORDS: usize = 128;
+
+/// How long nothing must arrive after a flood before its words are indexed.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// What the writer does next.
+#[derive(Debug)]
+enum Step {
+    Write(Arrival),
+    Index,
+    /// Prunes by age.
+    Prune,
+    Wait,
+    End,
+}
 
 /// The writing side of a [`Store`](super::Store).
 #[derive(Debug)]
@@ -30,8 +52,15 @@ pub(super) struct Writer {
     sessions: SessionIndex,
     next_item: i64,
     max_age: Option<Duration>,
+    /// How often items are pruned by age.
+    age_interval: Duration,
     /// When items were last pruned by age.
     aged: Option<Instant>,
+    /// When the last batch was committed, and how many records it had.
+    written: Option<Instant>,
+    written_records: usize,
+    /// Whether the last step indexed: behind by much, indexing and arrivals take turns.
+    has_indexed: bool,
     /// Items that are stored and cannot be searched yet.
     behind: i64,
 }
@@ -54,7 +83,11 @@ impl Writer {
             sessions: SessionIndex::default(),
             next_item,
             max_age: keep.max_age,
+            age_interval: keep.age_interval,
             aged: None,
+            written: None,
+            written_records: 0,
+            has_indexed: false,
             behind: indexed.last - indexed.until,
         })
     }
@@ -64,43 +97,89 @@ impl Writer {
         let progress = Arc::clone(&self.progress);
         let _stop = StopGuard(&progress);
         self.prune();
-        while let Some(first) = self.next(&mut arrivals) {
-            let mut count = first.records.len();
-            let mut batch = vec![first];
-            while count < BATCH_RECORDS
-                && let Ok(next) = arrivals.try_recv()
-            {
-                count += next.records.len();
-                batch.push(next);
+        loop {
+            match self.next(&mut arrivals) {
+                Step::Write(first) => {
+                    let batch = self.gather(first, &mut arrivals);
+                    self.written_records = batch.iter().map(|arrival| arrival.records.len()).sum();
+                    self.write(batch);
+                    self.written = Some(Instant::now());
+                }
+                Step::Index => self.index(),
+                Step::Prune => self.prune(),
+                Step::Wait => {}
+                Step::End => break,
             }
-            self.write(batch);
         }
         let _ = prune::vacuum(&self.connection);
         // Best effort: the log is written back at the next start otherwise.
         let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
-    /// The next arrival; while there is none, the search's index is brought up to date.
-    fn next(&mut self, arrivals: &mut mpsc::Receiver<Arrival>) -> Option<Arrival> {
-        loop {
-            // Behind by much, indexing takes turns with arrivals, so that a flood does not keep it from ever going on.
-            if self.behind < search::MAX_BEHIND {
-                match arrivals.try_recv() {
-                    Ok(arrival) => return Some(arrival),
-                    Err(TryRecvError::Disconnected) => return None,
-                    Err(TryRecvError::Empty) => {}
-                }
-            }
-            if self.behind == 0 {
-                return arrivals.blocking_recv();
-            }
-            self.index();
-            if self.behind >= search::MAX_BEHIND
-                && let Ok(arrival) = arrivals.try_recv()
-            {
-                return Some(arrival);
-            }
+    /// The next step; waits until there is one, or something to look at anew.
+    fn next(&mut self, arrivals: &mut mpsc::Receiver<Arrival>) -> Step {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+        let must_index = self.behind > 0 && (self.behind >= search::MAX_BEHIND || self.progress.is_search_awaited());
+        if must_index && !self.has_indexed {
+            self.has_indexed = true;
+            return Step::Index;
         }
+        self.has_indexed = false;
+        match arrivals.try_recv() {
+            Ok(arrival) => return Step::Write(arrival),
+            Err(TryRecvError::Disconnected) => return Step::End,
+            Err(TryRecvError::Empty) => {}
+        }
+        let age = self.max_age.and(self.aged).map(|aged| aged + self.age_interval);
+        if is_due(age) {
+            return Step::Prune;
+        }
+        let index = self.index_due();
+        if must_index || is_due(index) {
+            return Step::Index;
+        }
+        let progress = Arc::clone(&self.progress);
+        let wait = async {
+            tokio::select! {
+                arrival = arrivals.recv() => arrival.map_or(Step::End, Step::Write),
+                () = progress.hurried() => Step::Wait,
+            }
+        };
+        match [age, index].into_iter().flatten().min() {
+            Some(deadline) => block_on_until(deadline, wait).unwrap_or(Step::Wait),
+            None => block_on(wait),
+        }
+    }
+
+    /// When the search's index is to be brought up to date, if nothing arrives until then.
+    fn index_due(&self) -> Option<Instant> {
+        if self.behind == 0 {
+            return None;
+        }
+        Some(self.written.filter(|_| self.is_flood()).map_or_else(Instant::now, |written| written + IDLE))
+    }
+
+    /// Whether the last batch was one of many.
+    fn is_flood(&self) -> bool {
+        self.written_records >= CALM_RECORDS
+    }
+
+    /// What is written in one transaction, from `first` on.
+    fn gather(&self, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) -> Vec<Arrival> {
+        if let Some(written) = self.written {
+            let pause = if self.is_flood() { GATHER_FLOOD } else { GATHER };
+            // Not woken by each arrival, which would cost more than it gains.
+            let _ = block_on_until(written + pause, self.progress.hurried());
+        }
+        let mut count = first.records.len();
+        let mut batch = vec![first];
+        while count < BATCH_RECORDS
+            && let Ok(next) = arrivals.try_recv()
+        {
+            count += next.records.len();
+            batch.push(next);
+        }
+        batch
     }
 
     fn index(&mut self) {
@@ -171,7 +250,7 @@ impl Writer {
 
     fn prune(&mut self) {
         let oldest = self.max_age.and_then(|age| {
-            let is_due = self.aged.is_none_or(|at| at.elapsed() >= AGE_INTERVAL);
+            let is_due = self.aged.is_none_or(|at| at.elapsed() >= self.age_interval);
             is_due.then(|| Timestamp::now().nanos().saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
         });
         if oldest.is_some() {
