@@ -65,7 +65,7 @@
 //! - The oldest items go when the database reaches [`max_bytes`](ReceiverConfig::max_bytes) or they reach
 //!   [`max_age`](ReceiverConfig::max_age); they are counted as pruned. The sums of the overview and the tools keep counting them
 //!   until they are too old themselves.
-//! - Costs are as sent, else estimated from public price lists.
+//! - Costs are as sent, else estimated by a built-in table of 2025 that was not checked and may be out of date.
 //! - What was answered is in memory for a few milliseconds before it is committed; a `kill -9` loses that and no more. A
 //!   power cut may lose the last seconds, since commits do not wait for the disk.
 //! - A subscriber that is more than 4096 items behind misses some, and is told how many.

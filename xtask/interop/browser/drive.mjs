@@ -46,11 +46,11 @@ async function accessible(path) {
     const parse = (color) => color.match(/[\d.]+/g).map(Number);
     const luminance = ([r, g, b]) => [r, g, b].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
     const ground = (element) => { for (; element; element = element.parentElement) { const color = getComputedStyle(element).backgroundColor; const parts = parse(color); if (!color.includes("color(") && (parts.length < 4 || parts[3] === 1)) return parts; } return [255, 255, 255]; };
-    for (const element of [...document.querySelectorAll("main p, main dt, main dd, main td, main th, main .dim, main .badge, main a, nav a, footer span")].slice(0, 300)) {
+    for (const element of [...document.querySelectorAll("main p, main dt, main dd, main td, main th, main .dim, main .badge, main .arrow, main a, nav a, footer span")].slice(0, 300)) {
       const color = getComputedStyle(element).color;
       if (!element.textContent.trim() || color.includes("color(")) continue;
       const [light, dark] = [luminance(parse(color)), luminance(ground(element))].sort((a, b) => b - a);
-      if ((light + 0.05) / (dark + 0.05) < 4.45) { found.push(`too little contrast: ${element.className || element.tagName}`); break; }
+      if ((light + 0.05) / (dark + 0.05) < 4.5) { found.push(`too little contrast: ${element.className || element.tagName}`); break; }
     }
     return found;
   });

@@ -1,9 +1,10 @@
-//! What models cost by their makers' public price lists, for spans that bring no cost of their own. An estimate: prices change,
-//! contracts differ, and cache writes are taken as plain input. A model that is not listed costs nothing here.
+//! An estimate of what models cost, for spans that bring no cost of their own: a built-in table of 2025, not checked against the
+//! makers' price lists and perhaps out of date. Contracts differ, and cache writes are taken as plain input. A model that is not
+//! listed costs nothing here.
 
 use super::call::plain_model;
 
-/// The beginning of a model's name, and US dollars for a million tokens: input, cached input, output. As of 2025.
+/// The beginning of a model's name, and US dollars for a million tokens: input, cached input, output. Written down in 2025.
 const PRICES: &[(&str, f64, f64, f64)] = &[
     ("claude-3-5-haiku", 0.8, 0.08, 4.0),
     ("claude-3-5-sonnet", 3.0, 0.3, 15.0),

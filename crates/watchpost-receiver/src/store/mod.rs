@@ -121,6 +121,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Closing the queue is what ends the writer, after it has written the rest.
         self.queue = None;
+        self.progress.hurry();
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
         {
@@ -331,4 +332,40 @@ fn memory_name() -> PathBuf {
 /// Writes a timestamp as RFC 3339 with milliseconds.
 pub(crate) fn rfc3339<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&timestamp.to_rfc3339())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Keep, Store};
+    use crate::config::Database;
+
+    const LOG: &[u8] = b"{}\n{\"type\":\"log\"}\n{\"items\":[{\"timestamp\":1,\"level\":\"info\",\"body\":\"old\"}]}\n";
+
+    #[test]
+    fn what_is_too_old_goes_while_nothing_arrives() {
+        let keep =
+            Keep { age_interval: Duration::from_millis(1), ..Keep::new(u64::MAX, Some(Duration::from_nanos(1))) };
+        let store = Store::open_with(&Database::InMemory, keep).unwrap();
+        store.import(LOG, "1").unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while store.stats().unwrap().kept > 0 {
+            assert!(Instant::now() < patience, "the item is still there");
+        }
+    }
+
+    #[test]
+    fn a_search_right_after_a_flood_finds_all_of_it() {
+        let store = Store::open(&Database::InMemory, u64::MAX).unwrap();
+        for _ in 0..300 {
+            store.import(LOG, "1").unwrap();
+        }
+        let many = [r#"{"timestamp":1,"level":"info","body":"needle"}"#; 3000].join(",");
+        let envelope = format!("{{}}\n{{\"type\":\"log\"}}\n{{\"items\":[{many}]}}\n");
+        store.import(envelope.as_bytes(), "1").unwrap();
+        let found = store.search("needle", crate::Page { limit: 100, after: None }).unwrap();
+        assert_eq!(found.items.len(), 100);
+        assert_eq!(store.search("old", crate::Page { limit: 500, after: None }).unwrap().items.len(), 300);
+    }
 }

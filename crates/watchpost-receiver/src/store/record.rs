@@ -88,7 +88,7 @@ impl CallKind {
 pub(crate) struct Usage {
     pub(crate) input_tokens: i64,
     pub(crate) output_tokens: i64,
-    /// US dollars: as sent, else by list price, else 0.
+    /// US dollars: as sent, else estimated, else 0.
     pub(crate) cost: f64,
 }
 
