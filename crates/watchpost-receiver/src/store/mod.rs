@@ -50,9 +50,12 @@ use crate::ingest::{Origin, read_envelope};
 /// Arrivals that may wait for the writer.
 const QUEUE_ARRIVALS: usize = 8192;
 
-/// Bytes that may wait for the writer or be written, as sent: 10 MiB, a batch and what arrives meanwhile; in memory they take
-/// some more. A larger arrival waits until the queue is empty.
-const QUEUE_KIB: u32 = 10 * 1024;
+/// Arrivals waiting for the writer that end its waiting for more.
+const HURRY_ARRIVALS: usize = 1536;
+
+/// Bytes that may wait for the writer or be written, as sent: 6 MiB, a batch and what arrives meanwhile; in memory they take
+/// some three times as much. A larger arrival waits until the queue is empty.
+const QUEUE_KIB: u32 = 6 * 1024;
 
 /// Items a slow subscriber may be behind before it misses some.
 const LIVE_ITEMS: usize = 4096;
@@ -245,6 +248,9 @@ impl Store {
         // Counted before it is sent, so that a sync asked for after this returns cannot miss it.
         self.inner.queued.fetch_add(1, Ordering::AcqRel);
         slot.send(Arrival { records, _room: room });
+        if queue.max_capacity() - queue.capacity() == HURRY_ARRIVALS {
+            self.inner.progress.hurry();
+        }
         Ok(())
     }
 

@@ -37,7 +37,7 @@ const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
 const WAL_CHECKPOINT_PAGES: i64 = 16_000;
 
 /// Memory for the writer's pages, in KiB: the inner pages of all indexes, and the leaves that a batch changes.
-const WRITER_CACHE_KIB: i64 = 12 * 1024;
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
 /// Settings that live in a connection, not in the file.
 pub(crate) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {

@@ -16,9 +16,10 @@ use super::{Arrival, Keep, Live, Record, StoredItem, prune, search};
 use crate::block_on::{block_on, block_on_until};
 
 /// Records of a batch: a page of an index that several of them change is written once for all.
-const BATCH_RECORDS: usize = 6144;
+/// Half of what the queue holds, so that as much can arrive while it is written.
+const BATCH_RECORDS: usize = 3072;
 
-/// The time from one batch to the next, unless somebody waits or the queue is full: what arrives meanwhile is written at once.
+/// The time from one batch's beginning to the next, unless somebody waits or much is queued: what arrives meanwhile is written at once.
 /// The first after a pause is not held back.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -56,7 +57,7 @@ pub(super) struct Writer {
     age_interval: Duration,
     /// When items were last pruned by age.
     aged: Option<Instant>,
-    /// When the last batch was committed, and how many records it had.
+    /// When the last batch was begun, and how many records it had.
     written: Option<Instant>,
     written_records: usize,
     /// Whether the last step indexed: behind by much, indexing and arrivals take turns.
@@ -102,8 +103,8 @@ impl Writer {
                 Step::Write(first) => {
                     let batch = self.gather(first, &mut arrivals);
                     self.written_records = batch.iter().map(|arrival| arrival.records.len()).sum();
-                    self.write(batch);
                     self.written = Some(Instant::now());
+                    self.write(batch);
                 }
                 Step::Index => self.index(),
                 Step::Prune => self.prune(),
