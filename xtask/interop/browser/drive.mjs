@@ -8,7 +8,9 @@ const expect = (right, what) => { if (!right) findings.push(what); };
 const LIMIT = 15000;
 const read = async (path) => (await fetch(base + path)).json();
 
-const browser = await puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
+const launch = () => puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
+// A first start on a cold, busy machine may not come about; a second that does not is a finding of its own.
+const browser = await launch().catch(launch);
 await browser.defaultBrowserContext().overridePermissions(base, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
 const page = await browser.newPage();
 await page.setViewport({ width: 1360, height: 900 });
