@@ -129,7 +129,9 @@ impl HttpServer {
         let started = Instant::now();
         loop {
             let said = fs::read_to_string(log.with_extension("err"))?;
-            if let Some(url) = said.lines().find_map(|line| line.strip_prefix("listening on ")) {
+            // A line without its end may be the first half of one.
+            let mut whole = said.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(url) = whole.find_map(|line| line.strip_prefix("listening on ")) {
                 return Ok(Self { running, url: url.to_owned() });
             }
             if started.elapsed() > START_LIMIT {
