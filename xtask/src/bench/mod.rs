@@ -1,5 +1,5 @@
 //! Measurements of the proxy, of the export path and of the delivery, each beside a peer or a limit in the same run.
-//! The limits are the issue's; what each row means is in `docs/benchmarks.md`.
+//! What each row and limit means is in `docs/benchmarks.md`.
 
 mod delivery;
 mod frame;

@@ -1,6 +1,8 @@
 //! What an HTTP exchange ended with, and what that means for the parcel. Pure.
 //! Source: Sentry's SDK documentation, "Transport" and "Client Reports" (which answers are final).
 
+use hyper::header::HeaderValue;
+
 /// How one exchange ended.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -18,7 +20,7 @@ pub(super) struct Response {
     pub(super) rate_limits: Option<String>,
     pub(super) retry_after: Option<String>,
     /// `Date`: the server's clock.
-    pub(super) date: Option<String>,
+    pub(super) date: Option<HeaderValue>,
     /// Of a response other than 2xx: `X-Sentry-Error` and the beginning of the body, made fit for a log line.
     pub(super) explanation: String,
 }

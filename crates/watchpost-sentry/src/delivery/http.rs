@@ -218,7 +218,7 @@ impl Client {
             status: parts.status.as_u16(),
             rate_limits: join(headers, &RATE_LIMITS),
             retry_after: join(headers, &header::RETRY_AFTER),
-            date: join(headers, &header::DATE),
+            date: headers.get(header::DATE).cloned(),
             explanation,
         })
     }

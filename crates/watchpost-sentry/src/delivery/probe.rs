@@ -96,7 +96,7 @@ fn post(client: &Client, body: Vec<u8>) -> Result<ProbeAnswer, String> {
     );
     Ok(ProbeAnswer {
         status: response.status,
-        date: response.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok()),
+        date: response.date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok()),
         limited: limits.in_force(now).map(|(name, until)| (name, until - now)).collect(),
         explanation: response.explanation,
     })

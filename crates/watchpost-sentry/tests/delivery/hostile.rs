@@ -110,22 +110,6 @@ fn what_others_put_into_the_folder_is_not_followed_waited_for_or_read_without_bo
     assert_eq!(fs::read_to_string(elsewhere.join("lock")).unwrap(), "untouched");
 }
 
-#[test]
-fn whoever_looks_at_a_queue_keeps_nobody_from_taking_it_over() {
-    let root = tempfile::tempdir().unwrap();
-    let (folder, outage) = (root.path().join("spool"), Outage::begin());
-    leave(&outage.sink.dsn(), &folder, 1);
-    let lock = File::open(segments(&folder).remove(0).parent().unwrap().join("lock")).unwrap();
-    lock.lock_shared().unwrap();
-    outage.end();
-    let delivery = start(&outage.sink.dsn(), &folder);
-    // Long enough to have tried, not so long as to have given up.
-    std::thread::sleep(Duration::from_millis(20));
-    drop(lock);
-    let outcome = delivery.flush(LONG);
-    assert_eq!((outcome.recovered, outcome.sent()), (1, 1), "{outcome}");
-}
-
 /// Where everything goes that this process logs, once it is set.
 static LOGS_OF_LOGS: OnceLock<Delivery> = OnceLock::new();
 

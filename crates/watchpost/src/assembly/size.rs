@@ -1,6 +1,6 @@
 //! About how many bytes a span takes in memory: what the bounds of trace assembly are counted in.
 
-use crate::model::{ErrorInfo, Payload, Span};
+use crate::model::{ErrorInfo, Payload, Span, Text};
 
 /// What a value on the heap costs beside its bytes.
 const ALLOCATION: usize = 16;
@@ -13,9 +13,9 @@ pub(super) fn span_bytes(span: &Span) -> usize {
     let metadata: usize = span
         .metadata
         .iter()
-        .map(|(key, value)| size_of::<(Box<str>, Payload)>() + key.len() + value.len() + 2 * ALLOCATION)
+        .map(|(key, value)| size_of::<(Text, Payload)>() + key.len() + value.len() + 2 * ALLOCATION)
         .sum();
-    let tags: usize = span.tags.iter().map(|tag| size_of::<String>() + tag.len() + ALLOCATION).sum();
+    let tags: usize = span.tags.iter().map(|tag| size_of::<Text>() + tag.len() + ALLOCATION).sum();
     size_of::<Span>()
         + span.name.len()
         + texts

@@ -216,6 +216,11 @@ impl Queue {
 
 /// Locks a queue if nobody holds it. Whoever only looks, as [`holder`] does, shares the lock for a moment: that is waited for.
 fn try_lock(lock: &File) -> bool {
+    try_lock_pausing(lock, || thread::sleep(RETRY))
+}
+
+/// [`try_lock`], with what to do between two tries.
+fn try_lock_pausing(lock: &File, mut pause: impl FnMut()) -> bool {
     for _ in 0..TRIES {
         match lock.try_lock() {
             Ok(()) => return true,
@@ -226,7 +231,7 @@ fn try_lock(lock: &File) -> bool {
         if lock.try_lock_shared().is_err() || lock.unlock().is_err() {
             return false;
         }
-        thread::sleep(RETRY);
+        pause();
     }
     false
 }
@@ -288,4 +293,41 @@ fn segment_numbers(queue: &Path) -> Vec<u32> {
 
 fn segment_name(number: u32) -> String {
     format!("{number:08}.seg")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same file opened twice, as two processes have it.
+    fn opened() -> (tempfile::NamedTempFile, [File; 2]) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || File::options().read(true).write(true).open(file.path()).unwrap();
+        let others = [open(), open()];
+        (file, others)
+    }
+
+    #[test]
+    fn whoever_looks_at_a_queue_keeps_nobody_from_taking_it_over() {
+        let (_file, [ours, looker]) = opened();
+        looker.lock_shared().unwrap();
+        let mut pauses = 0;
+        let locked = try_lock_pausing(&ours, || {
+            pauses += 1;
+            looker.unlock().unwrap();
+        });
+        assert_eq!((locked, pauses), (true, 1));
+    }
+
+    #[test]
+    fn a_queue_that_is_held_is_left_at_once_and_one_that_is_looked_at_for_ever_at_last() {
+        let (_file, [ours, other]) = opened();
+        other.lock().unwrap();
+        assert!(!try_lock_pausing(&ours, || panic!("nothing is waited for")));
+        other.unlock().unwrap();
+        other.lock_shared().unwrap();
+        let mut pauses = 0;
+        assert!(!try_lock_pausing(&ours, || pauses += 1));
+        assert_eq!(pauses, TRIES);
+    }
 }
