@@ -5,6 +5,8 @@ use super::limit::cut;
 
 /// Longest template, in bytes: what follows adds cardinality, not meaning.
 const MAX_LENGTH: usize = 200;
+/// Most digits of a number, in bytes with its signs; more are an id.
+const MAX_NUMBER: usize = 20;
 /// Longest part of a line that is looked at, in characters.
 const MAX_LINE: usize = 2048;
 
@@ -114,18 +116,26 @@ fn is_number(word: &str) -> bool {
     let (digits, unit) = word.split_at(unit_at);
     let is_unit = unit.len() <= 3 && unit.chars().all(|character| character.is_alphabetic() || character == '%');
     !digits.is_empty()
-        && digits.len() <= 20
+        && digits.len() <= MAX_NUMBER
         && is_unit
         && digits
             .chars()
             .all(|character| character.is_ascii_digit() || matches!(character, '-' | '+' | '.' | ':' | '_' | 'e' | '/'))
 }
 
-/// A UUID, a hash, a KSUID: eight or more letters and digits with at least two digits among them.
+/// A UUID, a hash, a KSUID: eight or more letters and digits with at least two digits among them, and no numbered name.
 fn is_id(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let is_id_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.');
-    word.len() >= 8 && digits >= 2 && word.bytes().all(is_id_byte)
+    word.len() >= 8 && digits >= 2 && word.bytes().all(is_id_byte) && !is_numbered_name(word)
+}
+
+/// A name with a number behind it, `item-100` or `worker12`: it is the same with whatever number, so how many digits that has must not
+/// decide what the word is. A name of hexadecimal letters alone may be the beginning of a hash.
+fn is_numbered_name(word: &str) -> bool {
+    let name = word.trim_end_matches(|character: char| character.is_ascii_digit());
+    let is_hash = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    !is_hash && word.len() - name.len() <= MAX_NUMBER && !name.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// The word with each run of digits replaced: `E42` and `E43` are one failure, and so are `item-1` and `item-2`.
@@ -162,6 +172,8 @@ mod tests {
             ("user 11111111-2222-4333-8444-555555555555 is gone", "user <id> is gone"),
             ("\n  1 validation error for echoArguments\ntext\n  Input", "<number> validation error for echoArguments"),
             ("a   b\tc", "a b c"),
+            ("item-9 and item-100, worker9 and worker12", "item-0 and item-0, worker0 and worker0"),
+            ("deadbeef12 and call_2Xa8Qw1z and req-1a2b3c4d", "<id> and <id> and <id>"),
         ] {
             assert_eq!(template(message), expected, "{message:?}");
         }
@@ -175,10 +187,15 @@ mod tests {
         }
 
         #[test]
-        fn numbers_and_ids_never_split_an_issue(a in 0_u32..999_999, b in 0_u32..999_999, id_a: [u8; 16], id_b: [u8; 16]) {
+        fn numbers_and_ids_never_split_an_issue(
+            a in prop_oneof![0_u32..200, 0_u32..999_999],
+            b in prop_oneof![0_u32..200, 0_u32..999_999],
+            id_a: [u8; 16],
+            id_b: [u8; 16],
+        ) {
             let hex = |id: [u8; 16]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             prop_assume!(hex(id_a).bytes().filter(u8::is_ascii_digit).count() > 1 && hex(id_b).bytes().filter(u8::is_ascii_digit).count() > 1);
-            let message = |number: u32, id: [u8; 16]| format!("row {number} of job {} failed at item-{number}", hex(id));
+            let message = |number: u32, id: [u8; 16]| format!("row {number} of job {} failed at item-{number} of worker{number}", hex(id));
             prop_assert_eq!(template(&message(a, id_a)), template(&message(b, id_b)));
         }
     }

@@ -60,7 +60,8 @@ fn a_flood_of_logs_pushes_out_logs_only_and_what_is_in_memory_stays_on_disk() {
     assert!(items(&dropped, Lane::Log) > 1_800);
     assert_eq!(items(&dropped, Lane::Error), 0);
     assert_eq!(shelf.kept()[Lane::Error as usize].items, 20);
-    let found: Vec<record::Entry> = on_disk(commands).iter().flat_map(|content| record::scan(content).entries).collect();
+    let found: Vec<record::Entry> =
+        on_disk(commands).iter().flat_map(|content| record::scan(content).entries).collect();
     let count = |lane| found.iter().filter(|entry| entry.load.lane == lane).count() as u64;
     assert_eq!(count(Lane::Error), 20, "all of them are in memory, and none has lost its place on disk");
     assert_eq!(count(Lane::Log), shelf.kept()[Lane::Log as usize].items);
