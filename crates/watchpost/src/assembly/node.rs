@@ -87,7 +87,7 @@ impl Role {
 
 impl Node {
     /// A span heard of for the first time.
-    pub(super) fn new(span: Span, is_kept: bool, group: u32) -> Self {
+    pub(super) fn new(mut span: Box<Span>, is_kept: bool, group: u32) -> Self {
         let mut node = Self {
             id: span.id,
             parent: span.parent_span_id,
@@ -105,22 +105,22 @@ impl Node {
             bytes: NODE_BYTES,
         };
         if is_kept {
-            node.body = Body::Whole(Box::new(span));
+            node.body = Body::Whole(span);
         } else {
-            node.take_facts(span);
+            node.take_facts(&mut span);
         }
         node.weigh();
         node
     }
 
     /// More is known of an open span.
-    pub(super) fn update(&mut self, newer: Span) {
+    pub(super) fn update(&mut self, mut newer: Box<Span>) {
         self.parent = self.parent.or(newer.parent_span_id);
         self.start = newer.start;
         if let Body::Whole(span) = &mut self.body {
             super::merge::update(span, newer);
         } else {
-            self.take_facts(newer);
+            self.take_facts(&mut newer);
         }
         self.weigh();
     }
@@ -144,8 +144,8 @@ impl Node {
     /// Forgets the content of a span that the host ignores, seen as a whole.
     pub(super) fn skip(&mut self) {
         self.is_kept = false;
-        if let Body::Whole(span) = mem::take(&mut self.body) {
-            self.take_facts(*span);
+        if let Body::Whole(mut span) = mem::take(&mut self.body) {
+            self.take_facts(&mut span);
         }
         self.weigh();
     }
@@ -242,7 +242,7 @@ impl Node {
     }
 
     /// What is kept of a span that is not sent.
-    fn take_facts(&mut self, span: Span) {
+    fn take_facts(&mut self, span: &mut Span) {
         self.end = span.end.or(self.end);
         match self.role {
             Role::Chunk => {
@@ -250,32 +250,32 @@ impl Node {
                     Body::Chunk(facts) => facts,
                     _ => Box::default(),
                 };
-                if let SpanAttributes::ModelChunk(chunk) = span.attributes {
-                    facts.kind = chunk.chunk_type.or(facts.kind);
-                    facts.sequence = chunk.sequence_number.or(facts.sequence);
+                if let SpanAttributes::ModelChunk(chunk) = &mut span.attributes {
+                    replace(&mut facts.kind, chunk.chunk_type.take());
+                    replace(&mut facts.sequence, chunk.sequence_number);
                 }
-                facts.output = span.output.filter(is_short).or(facts.output);
+                replace(&mut facts.output, span.output.take().filter(is_short));
                 self.body = Body::Chunk(facts);
             }
             Role::Generation | Role::Step | Role::Inference => {
-                let mut facts = ModelFacts::of(ModelCall::of(&span));
+                let mut facts = ModelFacts::of(ModelCall::of(span));
                 // An ignored generation's failure is ignored with it; a step's is its generation's.
-                facts.error = if self.role == Role::Generation { None } else { span.error };
+                facts.error = if self.role == Role::Generation { None } else { span.error.take() };
                 if let Body::Model(older) = mem::take(&mut self.body) {
                     facts.fill_from(*older);
                 }
                 self.body = Body::Model(Box::new(facts));
             }
             Role::Tool => {
-                let mut call = ToolCall::of(&span).to_kept();
+                let mut call = ToolCall::of(span).to_kept();
                 if let Body::Tool(older) = mem::take(&mut self.body) {
                     call.id = call.id.or(older.id);
                     call.arguments = call.arguments.or(older.arguments);
                 }
                 self.body = Body::Tool(Box::new(call));
             }
-            Role::Agent => self.agent = Some(Arc::new(identity_of(&span))),
-            Role::Other => self.agent = root_identity_of(&span).map(Arc::new).or_else(|| self.agent.take()),
+            Role::Agent => self.agent = Some(Arc::new(identity_of(span))),
+            Role::Other => self.agent = root_identity_of(span).map(Arc::new).or_else(|| self.agent.take()),
         }
     }
 
@@ -294,5 +294,12 @@ impl Node {
                     size_of::<GatheredToolCall>() + call.name.len() + call.arguments.as_ref().map_or(0, Payload::len)
                 }
             };
+    }
+}
+
+/// What is known replaces what was.
+fn replace<T>(older: &mut Option<T>, newer: Option<T>) {
+    if newer.is_some() {
+        *older = newer;
     }
 }

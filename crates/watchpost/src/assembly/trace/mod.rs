@@ -140,7 +140,7 @@ impl Trace {
     /// Takes an event in.
     pub(in crate::assembly) fn apply(
         &mut self,
-        span: Span,
+        span: Box<Span>,
         ends: bool,
         now: Instant,
         is_kept: &impl Fn(&Span) -> bool,
@@ -228,7 +228,7 @@ impl Trace {
         self.waiting_since = self.waiting_since.or(Some(now));
     }
 
-    fn add(&mut self, span: Span, is_kept: &impl Fn(&Span) -> bool) -> usize {
+    fn add(&mut self, span: Box<Span>, is_kept: &impl Fn(&Span) -> bool) -> usize {
         let kept = !span.ty.is_skipped() && is_kept(&span);
         let (id, is_root) = (span.id, span.is_root);
         let parent = span.parent_span_id.filter(|parent| *parent != id);
