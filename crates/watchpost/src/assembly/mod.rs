@@ -36,13 +36,16 @@ use self::{
     id_map::IdMap,
     idle::Idle,
     tomb::Memory,
-    trace::{Applied, Trace},
+    trace::{Applied, Room, Trace},
 };
 pub(crate) use self::{
     limits::{Counts, Limits, ReleaseWhen},
     release::{Part, Release},
 };
 use crate::model::{Span, SpanCompletion, TracingEvent};
+
+/// Most rooms that are kept for traces to come: as many as traces end and begin at once.
+const MAX_ROOMS: usize = 8;
 
 /// An event as it is taken in: its span has its place in memory already, which it keeps until it is released.
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub(crate) struct Assembler<K> {
     /// When which trace is to be looked at.
     alarms: BTreeSet<(Instant, usize)>,
     memory: Memory,
+    /// Of traces that are done with.
+    rooms: Vec<Room>,
     open: usize,
     bytes: usize,
     counts: Counts,
@@ -89,6 +94,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             places: IdMap::default(),
             alarms: BTreeSet::new(),
             memory: Memory::default(),
+            rooms: Vec::new(),
             open: 0,
             bytes: 0,
             counts: Counts::default(),
@@ -217,7 +223,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         }
         let trace = match self.memory.take(id) {
             Some(tomb) => Trace::recall(id, tomb, now),
-            None => Trace::new(id, now),
+            None => Trace::new(id, now, self.rooms.pop().unwrap_or_default()),
         };
         self.bytes += trace.bytes;
         let place = self.traces.add(trace);
@@ -257,7 +263,11 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             self.alarms.remove(&(alarm, place));
         }
         let id = trace.id;
-        self.memory.add(id, trace.entomb(), &self.limits, now);
+        let (tomb, room) = trace.entomb();
+        if self.rooms.len() < MAX_ROOMS && room.is_ordinary() {
+            self.rooms.push(room);
+        }
+        self.memory.add(id, tomb, &self.limits, now);
     }
 
     fn is_full(&self) -> bool {

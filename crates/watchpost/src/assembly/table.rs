@@ -38,6 +38,13 @@ impl Table {
         table
     }
 
+    /// Forgets the spans and keeps their room.
+    pub(super) fn clear(&mut self) {
+        self.nodes.clear();
+        self.index.clear();
+        self.links.clear();
+    }
+
     pub(super) fn push(&mut self, node: Node) -> usize {
         let at = self.nodes.len();
         self.index.insert(node.id, at as u32);

@@ -21,6 +21,8 @@ use crate::model::{Breadcrumb, FinishedSpan, Payload, Span, SpanCompletion, Span
 pub(in crate::assembly) const TRACE_BYTES: usize = size_of::<Trace>() + size_of::<Run>() + 128;
 /// Most breadcrumbs of a trace: as many as Sentry keeps.
 const MAX_CRUMBS: usize = 100;
+/// Most spans or runs that a trace had whose room is kept for the next one.
+const MAX_ROOM: usize = 256;
 /// Longest output that a breadcrumb repeats.
 const MAX_CRUMB_OUTPUT: usize = 2 * 1024;
 
@@ -30,6 +32,8 @@ pub(in crate::assembly) struct Trace {
     sampled: Option<bool>,
     table: Table,
     runs: Vec<Run>,
+    /// Room for the members of the first run.
+    members: Vec<u32>,
     /// The runs without a root by the parent they wait for.
     missing: IdMap<SpanId, u32>,
     crumbs: VecDeque<Arc<Breadcrumb>>,
@@ -88,13 +92,32 @@ pub(in crate::assembly) enum Applied {
     Ended { at: usize, is_new: bool },
 }
 
+/// The room that a trace's spans took, empty. The next trace takes it over: to grow it again costs more than to fill it.
+#[derive(Debug, Default)]
+pub(in crate::assembly) struct Room {
+    table: Table,
+    runs: Vec<Run>,
+    members: Vec<u32>,
+}
+
+impl Room {
+    /// Whether it is worth keeping: what a huge trace took is given back.
+    pub(in crate::assembly) const fn is_ordinary(&self) -> bool {
+        self.table.nodes.capacity() <= MAX_ROOM
+            && self.members.capacity() <= MAX_ROOM
+            && self.runs.capacity() <= MAX_ROOM
+    }
+}
+
 impl Trace {
-    pub(in crate::assembly) fn new(id: TraceId, now: Instant) -> Self {
+    pub(in crate::assembly) fn new(id: TraceId, now: Instant, room: Room) -> Self {
+        let Room { table, runs, members } = room;
         Self {
             id,
             sampled: None,
-            table: Table::default(),
-            runs: Vec::with_capacity(1),
+            table,
+            runs,
+            members,
             missing: IdMap::default(),
             crumbs: VecDeque::new(),
             open: 0,
@@ -113,7 +136,7 @@ impl Trace {
 
     /// The trace again, of what was remembered of it.
     pub(in crate::assembly) fn recall(id: TraceId, tomb: Tomb, now: Instant) -> Self {
-        let mut trace = Self::new(id, now);
+        let mut trace = Self::new(id, now, Room::default());
         let run = trace.add_run(Root::Released);
         trace.sampled = tomb.sampled;
         trace.runs[0].segment = tomb.segment;
@@ -127,14 +150,18 @@ impl Trace {
         trace
     }
 
-    /// What is to be remembered of the trace, whose spans were all released.
-    pub(in crate::assembly) fn entomb(self) -> Tomb {
-        let segment = self.runs.iter().find_map(|run| run.segment.clone());
-        let mut nodes: Vec<Node> = self.table.nodes.into_iter().filter(Tomb::keeps).collect();
-        // Collected in place, it would keep the room of all spans: three times as much, in each of thousands of traces.
-        nodes.shrink_to_fit();
+    /// What is to be remembered of the trace, whose spans were all released, and the room they took.
+    pub(in crate::assembly) fn entomb(mut self) -> (Tomb, Room) {
+        let segment = self.runs.iter_mut().find_map(|run| run.segment.take());
+        let kept = self.table.nodes.iter().filter(|node| Tomb::keeps(node)).count();
+        let mut nodes = Vec::with_capacity(kept);
+        nodes.extend(self.table.nodes.drain(..).filter(Tomb::keeps));
         nodes.iter_mut().for_each(Node::forget_content);
-        Tomb { nodes, sampled: self.sampled, segment }
+        self.table.clear();
+        let mut members = self.runs.first_mut().map_or(self.members, |run| std::mem::take(&mut run.members));
+        members.clear();
+        self.runs.clear();
+        (Tomb { nodes, sampled: self.sampled, segment }, Room { table: self.table, runs: self.runs, members })
     }
 
     /// Takes an event in.
@@ -276,7 +303,7 @@ impl Trace {
     fn add_run(&mut self, root: Root) -> u32 {
         self.runs.push(Run {
             part_of: None,
-            members: Vec::new(),
+            members: std::mem::take(&mut self.members),
             root,
             open: 0,
             held: 0,
