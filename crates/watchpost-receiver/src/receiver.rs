@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::config::ReceiverConfig;
 use crate::error::ReceiverError;
-use crate::http::{App, router};
+use crate::http::{App, coalesce, router};
 use crate::store::{Keep, Live, Store, Subscription};
 
 /// Connections served at once; more wait to be accepted.
@@ -124,13 +124,14 @@ impl Receiver {
             };
             // Answers are small and complete; waiting to fill a packet only delays them.
             let _ = stream.set_nodelay(true);
+            let (stream, answers) = coalesce::split(stream);
             let service = TowerToHyperService::new(self.router.clone());
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .max_buf_size(HEADER_BYTES)
                 .serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
+            let connection = answers.after_each_poll(graceful.watch(connection));
             tokio::spawn(async move {
                 // Its error is the peer's: a reset, a timeout, not HTTP.
                 let _ = connection.await;

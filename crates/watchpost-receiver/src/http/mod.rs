@@ -4,6 +4,7 @@
 mod answer;
 pub(crate) mod api;
 mod body;
+pub(crate) mod coalesce;
 mod guard;
 mod ingest;
 mod live;

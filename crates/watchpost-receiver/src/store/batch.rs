@@ -1,5 +1,5 @@
 //! One transaction's worth of records: inserts each, and sums up what many of them change (counts, traces, sessions) so
-//! that it is written once. Hot path: some ten statements an item, all prepared once.
+//! that it is written once. Hot path: some ten statements an item.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::metrics::{CallDelta, Metrics, ToolKey};
 use super::sessions::{MAX_EVENTS, Role, SessionIndex, SessionSums, Source};
+use super::statements::Statements;
 use super::traces::TraceSums;
 use super::{IssueRecord, Record};
 
@@ -36,9 +37,8 @@ struct KindSums {
 }
 
 /// The batch being written.
-#[derive(Debug)]
 pub(super) struct Batch<'c> {
-    connection: &'c Connection,
+    statements: Statements<'c>,
     index: &'c mut SessionIndex,
     next_item: i64,
     kinds: HashMap<Cow<'static, str>, KindSums>,
@@ -48,16 +48,20 @@ pub(super) struct Batch<'c> {
 }
 
 impl<'c> Batch<'c> {
-    pub(super) fn new(connection: &'c Connection, index: &'c mut SessionIndex, next_item: i64) -> Self {
-        Self {
-            connection,
+    pub(super) fn new(
+        connection: &'c Connection,
+        index: &'c mut SessionIndex,
+        next_item: i64,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            statements: Statements::new(connection)?,
             index,
             next_item,
             kinds: HashMap::new(),
             traces: TraceSums::default(),
             sessions: SessionSums::default(),
             metrics: Metrics::default(),
-        }
+        })
     }
 
     /// Stores one record unless it is there already.
@@ -66,7 +70,7 @@ impl<'c> Batch<'c> {
         kind.received += 1;
         kind.unreadable += i64::from(record.is_unreadable);
         let item = self.next_item;
-        if !insert_item(self.connection, item, record)? {
+        if !insert_item(&mut self.statements, item, record)? {
             kind.duplicates += 1;
             return Ok(Outcome::Duplicate);
         }
@@ -78,7 +82,7 @@ impl<'c> Batch<'c> {
             _ => self.store_spans(item, record)?,
         }
         for discard in &record.discards {
-            insert_discard(self.connection, &discard.reason, &discard.category, discard.quantity)?;
+            insert_discard(self.statements.connection, &discard.reason, &discard.category, discard.quantity)?;
         }
         let session = self.store_events(item, record)?;
         Ok(Outcome::Stored { item, session })
@@ -86,7 +90,7 @@ impl<'c> Batch<'c> {
 
     /// Writes the sums; gives the number of the next item.
     pub(super) fn finish(self) -> rusqlite::Result<i64> {
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.statements.connection.prepare_cached(
             "INSERT INTO item_counts (kind, received, duplicates, unreadable, pruned)
              SELECT CASE WHEN (SELECT count(*) FROM item_counts) < ?5
                            OR EXISTS (SELECT 1 FROM item_counts WHERE kind = ?1) THEN ?1 ELSE 'other' END,
@@ -98,25 +102,21 @@ impl<'c> Batch<'c> {
         for (kind, sums) in &self.kinds {
             statement.execute(params![kind, sums.received, sums.duplicates, sums.unreadable, MAX_KINDS])?;
         }
-        self.traces.write(self.connection)?;
-        self.sessions.write(self.connection)?;
-        self.metrics.write(self.connection)?;
+        self.traces.write(self.statements.connection)?;
+        self.sessions.write(self.statements.connection)?;
+        self.metrics.write(self.statements.connection)?;
         Ok(self.next_item)
     }
 
     fn store_log(&mut self, item: i64, record: &Record) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO logs (item, timestamp, severity, body, trace_id, span_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                item,
-                record.timestamp.nanos(),
-                severity(record.level.as_deref().unwrap_or("info")),
-                record.title,
-                record.trace_id.map(|id| id.0),
-                record.span_id.map(|id| id.0),
-            ])?;
+        self.statements.log.execute(params![
+            item,
+            record.timestamp.nanos(),
+            severity(record.level.as_deref().unwrap_or("info")),
+            record.title,
+            record.trace_id.map(|id| id.0),
+            record.span_id.map(|id| id.0),
+        ])?;
         if let Some(trace) = record.trace_id {
             self.traces.add_log(trace, item, record.timestamp);
         }
@@ -124,15 +124,8 @@ impl<'c> Batch<'c> {
     }
 
     fn store_spans(&mut self, item: i64, record: &Record) -> rusqlite::Result<()> {
-        if record.spans.is_empty() {
-            return Ok(());
-        }
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO spans (item, position, trace_id, span_id, parent_id, kind, op, name, started, ended, status, is_error, cost)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
         for (position, span) in (0_i64..).zip(&record.spans) {
-            statement.execute(params![
+            self.statements.span.execute(params![
                 item,
                 position,
                 span.trace_id.0,
@@ -166,20 +159,15 @@ impl<'c> Batch<'c> {
 
     fn store_error(&mut self, item: i64, record: &Record) -> rusqlite::Result<()> {
         let Some(issue) = &record.issue else { return Ok(()) };
-        let issue = upsert_issue(self.connection, item, record, issue)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO error_events (item, issue, timestamp, trace_id, span_id, message)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                item,
-                issue,
-                record.timestamp.nanos(),
-                record.trace_id.map(|id| id.0),
-                record.span_id.map(|id| id.0),
-                record.title,
-            ])?;
+        let issue = upsert_issue(self.statements.connection, item, record, issue)?;
+        self.statements.error.execute(params![
+            item,
+            issue,
+            record.timestamp.nanos(),
+            record.trace_id.map(|id| id.0),
+            record.span_id.map(|id| id.0),
+            record.title,
+        ])?;
         if let Some(trace) = record.trace_id {
             self.traces.add_error(trace, item, record.timestamp);
         }
@@ -196,7 +184,7 @@ impl<'c> Batch<'c> {
         for (position, event) in (0..MAX_EVENTS).zip(&record.events) {
             let source = Source { number: item, position, role };
             session = self.index.store_event(
-                self.connection,
+                &mut self.statements,
                 &mut self.sessions,
                 &mut self.metrics,
                 source,
@@ -208,29 +196,23 @@ impl<'c> Batch<'c> {
             }
         }
         let session = session.or_else(|| record.trace_id.and_then(|trace| self.index.session_of_trace(trace)));
-        session.map(|session| self.index.key(self.connection, session)).transpose()
+        session.map(|session| self.index.key(self.statements.connection, session)).transpose()
     }
 }
 
-fn insert_item(connection: &Connection, item: i64, record: &Record) -> rusqlite::Result<bool> {
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO items (id, received_at, timestamp, kind, project, trace_id, span_id, event_id, dedupe, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (dedupe) WHERE dedupe IS NOT NULL DO NOTHING",
-        )?
-        .execute(params![
-            item,
-            record.received_at.nanos(),
-            record.timestamp.nanos(),
-            record.kind,
-            &*record.project,
-            record.trace_id.map(|id| id.0),
-            record.span_id.map(|id| id.0),
-            record.event_id.map(|id| id.0),
-            record.dedupe,
-            record.payload,
-        ])?;
+fn insert_item(statements: &mut Statements<'_>, item: i64, record: &Record) -> rusqlite::Result<bool> {
+    let inserted = statements.item.execute(params![
+        item,
+        record.received_at.nanos(),
+        record.timestamp.nanos(),
+        record.kind,
+        &*record.project,
+        record.trace_id.map(|id| id.0),
+        record.span_id.map(|id| id.0),
+        record.event_id.map(|id| id.0),
+        record.dedupe,
+        record.payload,
+    ])?;
     Ok(inserted > 0)
 }
 

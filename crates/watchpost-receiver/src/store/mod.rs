@@ -13,6 +13,7 @@ mod record;
 mod schema;
 mod search;
 mod sessions;
+mod statements;
 mod traces;
 mod writer;
 

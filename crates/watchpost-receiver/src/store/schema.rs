@@ -1,7 +1,7 @@
 //! Opens a database: recognises its own, migrates an older one step by step, refuses a newer or a foreign one untouched.
 //! The version is SQLite's `user_version`, the owner its `application_id`.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::metrics;
 use crate::error::StoreError;
@@ -10,8 +10,11 @@ use crate::error::StoreError;
 pub(crate) const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 /// Steps from nothing to the present schema. A released step never changes; a new one is added at the end.
-pub(crate) const MIGRATIONS: &[Step] =
-    &[Step::sql(include_str!("schema.sql")), Step { sql: include_str!("schema_2.sql"), then: Some(metrics::rebuild) }];
+pub(crate) const MIGRATIONS: &[Step] = &[
+    Step::sql(include_str!("schema.sql")),
+    Step { sql: include_str!("schema_2.sql"), then: Some(metrics::rebuild) },
+    Step::sql(include_str!("schema_3.sql")),
+];
 
 /// One step: statements, and what they cannot say.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +55,7 @@ pub(crate) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Brings the database to the last of `migrations`, one transaction a step.
+/// Brings the database to the last of `migrations` in one transaction: all steps, or none.
 pub(crate) fn migrate(connection: &mut Connection, location: &str, migrations: &[Step]) -> Result<(), StoreError> {
     let open = |source| StoreError::Open { location: location.to_owned(), source };
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(open)?;
@@ -69,25 +72,24 @@ pub(crate) fn migrate(connection: &mut Connection, location: &str, migrations: &
         // Only possible before the first table: lets pruned space go back to the file system.
         connection.pragma_update(None, "auto_vacuum", "incremental").map_err(open)?;
     }
-    for (version, step) in migrations.iter().enumerate().skip(done).map(|(at, step)| (at + 1, step)) {
-        apply(connection, version, step).map_err(|source| StoreError::Migrate {
-            location: location.to_owned(),
-            version,
-            source,
-        })?;
+    if done == migrations.len() {
+        return Ok(());
     }
-    Ok(())
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(open)?;
+    let failed = |version, source| StoreError::Migrate { location: location.to_owned(), version, source };
+    for (version, step) in migrations.iter().enumerate().skip(done).map(|(at, step)| (at + 1, step)) {
+        apply(&transaction, version, step).map_err(|source| failed(version, source))?;
+    }
+    transaction.commit().map_err(|source| failed(migrations.len(), source))
 }
 
-fn apply(connection: &mut Connection, version: usize, step: &Step) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn apply(transaction: &Transaction<'_>, version: usize, step: &Step) -> rusqlite::Result<()> {
     transaction.execute_batch(step.sql)?;
     if let Some(then) = step.then {
-        then(&transaction)?;
+        then(transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
-    transaction.commit()
+    transaction.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -137,6 +139,24 @@ mod tests {
         assert_eq!(tool, ("weather".to_owned(), "forecast".to_owned(), 1, 1));
         let minute: i64 = connection.query_row("SELECT at FROM metrics WHERE step = 60", [], |row| row.get(0)).unwrap();
         assert_eq!(minute, 60);
+    }
+
+    #[test]
+    fn a_database_of_the_second_schema_keeps_its_logs_without_their_index_by_time() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, "x", &MIGRATIONS[..2]).unwrap();
+        connection.execute("INSERT INTO logs VALUES (1, 61000000000, 9, 'hello', NULL, NULL)", []).unwrap();
+        migrate(&mut connection, "x", MIGRATIONS).unwrap();
+        let body: String = connection.query_row("SELECT body FROM logs", [], |row| row.get(0)).unwrap();
+        assert_eq!(body, "hello");
+        let indexes: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'logs' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert_eq!(indexes, ["logs_by_severity", "logs_by_trace"]);
     }
 
     #[test]

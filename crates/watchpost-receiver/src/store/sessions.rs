@@ -9,6 +9,7 @@ use watchpost_sentry::wire::{Timestamp, TraceId};
 
 use super::metrics::{CallDelta, Metrics, tool_key};
 use super::record::CallKind;
+use super::statements::Statements;
 use super::{EventRecord, Parties};
 
 /// Sessions and traces remembered between batches; beyond this the memory starts afresh from the database.
@@ -84,7 +85,7 @@ impl SessionIndex {
     /// when the item only adds to an event and there is none.
     pub(super) fn store_event(
         &mut self,
-        connection: &Connection,
+        statements: &mut Statements<'_>,
         sums: &mut SessionSums,
         metrics: &mut Metrics,
         item: Source,
@@ -92,18 +93,14 @@ impl SessionIndex {
         event: &EventRecord,
     ) -> rusqlite::Result<Option<i64>> {
         let known = match (trace, event.span_id) {
-            (Some(trace), Some(span)) => connection
-                .prepare_cached(
-                    "SELECT id, session, is_error, timestamp, method, resource, duration_ms, response_bytes
-                     FROM mcp_events WHERE trace_id = ?1 AND span_id = ?2",
-                )?
-                .query_row(params![trace.0, span.0], Known::read)
-                .optional()?,
+            (Some(trace), Some(span)) => {
+                statements.known_event.query_row(params![trace.0, span.0], Known::read).optional()?
+            }
             _ => None,
         };
         match (known, &event.method) {
             (Some(known), _) => {
-                update_event(connection, item, known.id, event)?;
+                update_event(statements, item, known.id, event)?;
                 let is_news = event.is_error && !known.is_error;
                 let sum = sums.touch(known.session, item.number, event);
                 sum.errors += i64::from(is_news);
@@ -123,8 +120,8 @@ impl SessionIndex {
                 Ok(Some(known.session))
             }
             (None, Some(method)) => {
-                let session = self.resolve(connection, item.number, trace, event)?;
-                let is_error = insert_event(connection, item, session, trace, method, event)?;
+                let session = self.resolve(statements.connection, item.number, trace, event)?;
+                let is_error = insert_event(statements, item, session, trace, method, event)?;
                 let sum = sums.touch(session, item.number, event);
                 sum.events += 1;
                 sum.calls += i64::from(method == CALL);
@@ -275,7 +272,7 @@ fn sizes(event: &EventRecord) -> Option<(i64, i64)> {
 }
 
 fn insert_event(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     item: Source,
     session: i64,
     trace: Option<TraceId>,
@@ -284,8 +281,8 @@ fn insert_event(
 ) -> rusqlite::Result<bool> {
     // An error event that arrived before its log was not known to be an MCP event's.
     let earlier: Option<(i64, String)> = match (trace, event.span_id, item.role) {
-        (Some(trace), Some(span), Role::Log | Role::Transaction) => connection
-            .prepare_cached("SELECT item, message FROM error_events WHERE trace_id = ?1 AND span_id = ?2 LIMIT 1")?
+        (Some(trace), Some(span), Role::Log | Role::Transaction) => statements
+            .earlier_error
             .query_row(params![trace.0, span.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?,
         _ => None,
@@ -293,67 +290,49 @@ fn insert_event(
     let is_error = event.is_error || earlier.is_some();
     let (error_item, message) = earlier.unzip();
     let error_item = if item.role == Role::Error { Some(item.number) } else { error_item };
-    connection
-        .prepare_cached(
-            "INSERT INTO mcp_events (id, session, trace_id, span_id, timestamp, method, resource, duration_ms, status,
-                 is_error, error, user_intent, log_item, transaction_item, error_item, last_item, request_bytes,
-                 response_bytes, actor, direction)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-        )?
-        .execute(params![
-            item.number * MAX_EVENTS + item.position,
-            session,
-            trace.map(|id| id.0),
-            event.span_id.map(|id| id.0),
-            event.timestamp.nanos(),
-            method,
-            event.resource,
-            event.duration_ms,
-            event.status,
-            is_error,
-            message.as_ref().or(event.error.as_ref()),
-            event.user_intent,
-            (item.role == Role::Log).then_some(item.number),
-            (item.role == Role::Transaction).then_some(item.number),
-            error_item,
-            item.number,
-            event.request_bytes,
-            event.response_bytes,
-            event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
-            event.direction,
-        ])?;
+    statements.new_event.execute(params![
+        item.number * MAX_EVENTS + item.position,
+        session,
+        trace.map(|id| id.0),
+        event.span_id.map(|id| id.0),
+        event.timestamp.nanos(),
+        method,
+        event.resource,
+        event.duration_ms,
+        event.status,
+        is_error,
+        message.as_ref().or(event.error.as_ref()),
+        event.user_intent,
+        (item.role == Role::Log).then_some(item.number),
+        (item.role == Role::Transaction).then_some(item.number),
+        error_item,
+        item.number,
+        event.request_bytes,
+        event.response_bytes,
+        event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
+        event.direction,
+    ])?;
     Ok(is_error)
 }
 
-fn update_event(connection: &Connection, item: Source, id: i64, event: &EventRecord) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE mcp_events SET resource = coalesce(resource, ?2), duration_ms = coalesce(duration_ms, ?3),
-                 status = coalesce(status, ?4), is_error = max(is_error, ?5),
-                 error = CASE WHEN ?10 IS NULL THEN coalesce(error, ?6) ELSE coalesce(?6, error) END,
-                 user_intent = coalesce(user_intent, ?7), log_item = coalesce(log_item, ?8),
-                 transaction_item = coalesce(transaction_item, ?9), error_item = coalesce(error_item, ?10), last_item = ?11,
-                 request_bytes = coalesce(request_bytes, ?12), response_bytes = coalesce(response_bytes, ?13),
-                 actor = coalesce(actor, ?14), direction = coalesce(direction, ?15)
-             WHERE id = ?1",
-        )?
-        .execute(params![
-            id,
-            event.resource,
-            event.duration_ms,
-            event.status,
-            event.is_error,
-            event.error,
-            event.user_intent,
-            (item.role == Role::Log).then_some(item.number),
-            (item.role == Role::Transaction).then_some(item.number),
-            (item.role == Role::Error).then_some(item.number),
-            item.number,
-            event.request_bytes,
-            event.response_bytes,
-            event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
-            event.direction,
-        ])?;
+fn update_event(statements: &mut Statements<'_>, item: Source, id: i64, event: &EventRecord) -> rusqlite::Result<()> {
+    statements.more_of_event.execute(params![
+        id,
+        event.resource,
+        event.duration_ms,
+        event.status,
+        event.is_error,
+        event.error,
+        event.user_intent,
+        (item.role == Role::Log).then_some(item.number),
+        (item.role == Role::Transaction).then_some(item.number),
+        (item.role == Role::Error).then_some(item.number),
+        item.number,
+        event.request_bytes,
+        event.response_bytes,
+        event.parties.actor_name.as_ref().or(event.parties.actor_id.as_ref()),
+        event.direction,
+    ])?;
     Ok(())
 }
 

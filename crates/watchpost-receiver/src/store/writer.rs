@@ -240,7 +240,7 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have written since (an import into the same file).
         let next_item = next_item(&transaction)?.max(self.next_item);
-        let mut batch = Batch::new(&transaction, &mut self.sessions, next_item);
+        let mut batch = Batch::new(&transaction, &mut self.sessions, next_item)?;
         let outcomes = records.map(|record| batch.store(record)).collect::<rusqlite::Result<Vec<_>>>()?;
         let next_item = batch.finish()?;
         transaction.commit()?;

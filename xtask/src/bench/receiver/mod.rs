@@ -12,9 +12,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use self::load::{Load, Times};
 use super::{
     options::{Options, target_folder},
-    process::{Memory, cpu_seconds, forget_settings},
+    process::{Memory, cpu_seconds, forget_settings, own_cpu_seconds},
     report::{Limit, Report, Table, number},
     statistics::median,
 };
@@ -22,6 +23,8 @@ use crate::Failure;
 
 /// Events in each envelope while the database is filled: as a busy sender batches them.
 const BATCHED: u64 = 50;
+/// Events that are written and then sent at once while the database is filled.
+const FILLED: u64 = 50_000;
 /// How long the receiver may be silent.
 const SILENCE: Duration = Duration::from_secs(300);
 
@@ -40,11 +43,22 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let database = folder.file("view.db");
     let view = View::start(&watchpost, &database)?;
     let until = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-    let small = options.pick(240_000, 24_000);
-    throughput(&view, small, until, &mut report)?;
+    let (small, events): (u64, u64) = options.pick((240_000, 1_000_000), (24_000, 100_000));
+    let in_order = Times::InOrder { until, of: events };
+    let mut table =
+        Table::new("Taking in", ["times", "envelopes", "items", "a second", "CPU µs an envelope", "of the sender"]);
+    let rate = throughput(&view, small, in_order, &mut table)?;
+    report.limited("envelopes stored", rate, "/s", Limit::AtLeast(20_000.0));
+    if options.wants("shuffled") {
+        let view = View::start(&watchpost, &folder.file("shuffled.db"))?;
+        let rate = throughput(&view, small, Times::Shuffled { until }, &mut table)?;
+        report.figure("envelopes stored, times in no order", rate, "/s");
+    }
+    report.table(table);
     if options.wants("pages") {
-        let events: u64 = options.pick(1_000_000, 100_000);
-        load::send(view.address, small, events - small, BATCHED, until)?;
+        for first in (small..events).step_by(FILLED as usize) {
+            Load::new(first..(first + FILLED).min(events), BATCHED, in_order).send(view.address)?;
+        }
         view.get("/api/stats")?;
         let filled = Instant::now();
         // Waits until everything can be found.
@@ -65,28 +79,32 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Envelopes of one log each (and what belongs to every fourth and twentieth), from the first byte until all is committed.
-fn throughput(view: &View, envelopes: u64, until: f64, report: &mut Report) -> Result<(), Failure> {
-    let cpu = cpu_seconds(view.child.id())?;
+/// Gives how many a second.
+fn throughput(view: &View, envelopes: u64, times: Times, table: &mut Table) -> Result<f64, Failure> {
+    let load = Load::new(0..envelopes, 1, times);
+    let (cpu, own) = (cpu_seconds(view.child.id())?, own_cpu_seconds());
     let began = Instant::now();
-    load::send(view.address, 0, envelopes, 1, until)?;
+    load.send(view.address)?;
     // Answered once everything sent before is committed.
     let stats: serde_json::Value = serde_json::from_slice(&view.get("/api/stats")?)?;
     let took = began.elapsed().as_secs_f64();
-    let cpu = cpu_seconds(view.child.id())? - cpu;
+    let (cpu, own) = (cpu_seconds(view.child.id())? - cpu, own_cpu_seconds() - own);
     if stats["events"].as_u64() != Some(envelopes) {
         return Err(format!("{envelopes} events were sent; the receiver has {}", stats["events"]).into());
     }
-    report.limited("envelopes stored", envelopes as f64 / took, "/s", Limit::AtLeast(20_000.0));
-    let mut table = Table::new("Taking in", ["envelopes", "items", "seconds", "CPU seconds", "CPU µs an envelope"]);
+    let rate = envelopes as f64 / took;
     table.row([
+        match times {
+            Times::InOrder { .. } => "in order".to_owned(),
+            Times::Shuffled { .. } => "in no order".to_owned(),
+        },
         number(envelopes as f64),
         number(stats["kept"].as_f64().unwrap_or(0.0)),
-        number(took),
-        number(cpu),
+        number(rate),
         number(cpu / envelopes as f64 * 1e6),
+        number(own / envelopes as f64 * 1e6),
     ]);
-    report.table(table);
-    Ok(())
+    Ok(rate)
 }
 
 /// Each page as a reader opens it: its queries, its rendering, its way through HTTP.

@@ -80,29 +80,23 @@ impl Store {
 }
 
 /// The query for logs of at least `lowest`: one range of the index by severity for each level, since SQLite would otherwise
-/// walk the time index past all that do not fit. A text is looked for in the latest [`MAX_SCANNED`] of them.
+/// walk an index by time past all that do not fit. A text is looked for in the latest [`MAX_SCANNED`] of each.
 fn statement(lowest: i64, with_text: bool) -> String {
     let wanted = if with_text { "?5" } else { "?4" };
-    let source = if lowest <= 1 {
-        format!(
-            "SELECT * FROM logs WHERE (timestamp, item) < (?1, ?2) ORDER BY timestamp DESC, item DESC LIMIT {wanted}"
-        )
-    } else {
-        let ranges: Vec<String> = SEVERITIES
-            .iter()
-            .filter(|severity| **severity >= lowest)
-            .map(|severity| {
-                format!(
-                    "SELECT * FROM (SELECT * FROM logs WHERE severity = {severity} AND (timestamp, item) < (?1, ?2)
-                     ORDER BY timestamp DESC, item DESC LIMIT {wanted})"
-                )
-            })
-            .collect();
-        ranges.join(" UNION ALL ")
-    };
+    let ranges: Vec<String> = SEVERITIES
+        .iter()
+        .filter(|severity| **severity >= lowest)
+        .map(|severity| {
+            format!(
+                "SELECT * FROM (SELECT * FROM logs WHERE severity = {severity} AND (timestamp, item) < (?1, ?2)
+                 ORDER BY timestamp DESC, item DESC LIMIT {wanted})"
+            )
+        })
+        .collect();
     // All parameters appear, so that one list of values fits both.
     format!(
         "SELECT * FROM ({source}) WHERE {text} AND ?5 > 0 ORDER BY timestamp DESC, item DESC LIMIT ?4",
+        source = ranges.join(" UNION ALL "),
         text = if with_text { "body LIKE ?3 ESCAPE '\\'" } else { "?3 IS NOT NULL" },
     )
 }
