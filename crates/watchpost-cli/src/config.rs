@@ -34,7 +34,7 @@ use watchpost::{
 use watchpost_sentry::delivery::SpoolMode;
 
 use crate::{
-    args::{ExportArgs, ImportArgs, ImportFormat},
+    args::{ExportArgs, ImportArgs},
     chosen::{ChosenCapture, ChosenSpanMode},
     given::{Given, Switch},
     local_receiver,
@@ -90,11 +90,6 @@ pub(crate) enum ConfigError {
         /// How many.
         count: usize,
     },
-    /// Redaction rules are given where they are not applied.
-    #[error(
-        "redaction rules are not applied to agents' spans: take them out of the command and the configuration file"
-    )]
-    RulesForSpans,
     /// More than one exporter is configured.
     #[error("{}: {count} exporters are configured ({names}); this command sends to one: keep one", path.display())]
     ManyExporters {
@@ -271,9 +266,6 @@ impl Settings {
     /// Takes what only `import` is told.
     pub(crate) fn take_import(&mut self, args: &ImportArgs) -> Result<(), ConfigError> {
         self.add_rules(&args.redact)?;
-        if args.format == ImportFormat::Mastra && !self.redact.is_empty() {
-            return Err(ConfigError::RulesForSpans);
-        }
         override_with(&mut self.project_id, Given::of(&args.project_id));
         override_with(&mut self.spans.origin, Given::of(&args.origin));
         if let Some(ChosenSpanMode(mode)) = Given::of(&args.span_mode) {
@@ -297,6 +289,7 @@ impl Settings {
         config.spool = self.sentry.spool;
         config.traces_sample_rate = self.sentry.traces_sample_rate;
         config.capture = capture;
+        config.redact = self.redact;
         config
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use watchpost_receiver::{Page, Receiver, ReceiverConfig, RunningReceiver};
+use watchpost_sentry::wire::TraceId;
 
 /// The command in a folder of its own, away from any configuration of the machine's.
 fn watchpost(folder: &tempfile::TempDir) -> Command {
@@ -91,18 +92,21 @@ fn a_rule_that_cannot_be_read_ends_with_78_before_the_server_starts_and_is_not_s
 }
 
 #[test]
-fn rules_hold_for_imported_events_and_are_refused_where_they_would_not() {
+fn rules_hold_for_imported_events_of_either_format() {
     let (receiver, folder) = (receiver(), tempfile::tempdir().unwrap());
     let line = r#"{"id":"evt_1","session_id":"ses_1","event_type":"mcp:tools/call","resource_name":"find","timestamp":"2026-11-20T10:00:00Z","user_intent":"to help Zebulon"}"#;
-    let import = |format: &str| {
+    let import = |format: &str, line: &str| {
         let mut command = watchpost(&folder);
         command.args(["import", "--format", format, "--dsn", &receiver.dsn(), "--redact", "text:zebulon", "-"]);
         run(&mut command, line)
     };
-    assert_eq!(import("agentcat").status.code(), Some(0));
+    assert_eq!(import("agentcat", line).status.code(), Some(0));
     let sent = payloads(&receiver);
     assert!(sent.contains("to help [Filtered]") && !sent.contains("Zebulon"), "{sent}");
-    let output = import("mastra");
-    assert_eq!(output.status.code(), Some(78));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not applied to agents' spans"));
+    let span = r#"{"type":"span_ended","exportedSpan":{"id":"00000000000000a1","traceId":"000000000000000000000000000000b1","name":"agent run: 'Zebulon'","type":"agent_run","isRootSpan":true,"startTime":"2026-11-20T10:00:00Z","endTime":"2026-11-20T10:00:01Z","input":"ask zebulon","output":{"text":"ZEBULON said so"},"errorInfo":{"message":"no Zebulon today"}}}"#;
+    assert_eq!(import("mastra", span).status.code(), Some(0));
+    let trace = TraceId([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb1]);
+    let sent = String::from_utf8(receiver.store().export_trace(trace).unwrap().unwrap().envelope).unwrap();
+    assert!(sent.contains("ask [Filtered]") && sent.contains("[Filtered] said so"), "{sent}");
+    assert!(sent.contains("no [Filtered] today") && !sent.to_lowercase().contains("zebulon"), "{sent}");
 }

@@ -29,6 +29,7 @@ mod payload;
 mod rules;
 mod run;
 mod span;
+mod span_visitor;
 mod telling;
 mod terminal;
 mod text;
@@ -47,6 +48,7 @@ pub use self::{
     text::redact_text,
 };
 
+pub(crate) use self::span::redact_span_by;
 #[cfg(feature = "rmcp")]
 pub(crate) use self::visitor::{Redactor, visit_strings};
 

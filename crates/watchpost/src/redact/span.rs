@@ -7,7 +7,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{
-    Capture,
+    Capture, Rules,
     event::{drop_error_texts, error_holds_secret, redact_error, redact_option, redact_string},
     payload::{may_hold_secret, redact_member, redact_payload},
     redact_text,
@@ -26,7 +26,14 @@ const MAX_LABEL: usize = 200;
 /// Takes every secret out of `span`, and the content that `capture` leaves out. How much that was stays known
 /// ([`FinishedSpan::withheld`]).
 pub fn redact_span(span: &mut FinishedSpan, capture: Capture) {
+    redact_span_by(span, capture, &Rules::default());
+}
+
+/// [`redact_span`], and the host's own rules before the built-in ones: what a marker of theirs parts is looked at as it will be
+/// read. How much content there was stays known in any case.
+pub(crate) fn redact_span_by(span: &mut FinishedSpan, capture: Capture, rules: &Rules) {
     drop_content(span, capture);
+    rules.redact_span(span);
     redact_strings(span);
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn visit_strings<R: Redactor>(event: &mut McpEvent, redactor: &R) -> 
     Ok(())
 }
 
-fn failure<R: Redactor>(error: &mut ErrorInfo, redactor: &R) -> Result<(), R::Error> {
+pub(super) fn failure<R: Redactor>(error: &mut ErrorInfo, redactor: &R) -> Result<(), R::Error> {
     let ErrorInfo {
         kind: _,
         message,
@@ -123,14 +123,22 @@ fn failure<R: Redactor>(error: &mut ErrorInfo, redactor: &R) -> Result<(), R::Er
     causes.iter_mut().try_for_each(|cause| failure(cause, redactor))
 }
 
-fn string<R: Redactor>(text: &mut String, redactor: &R) -> Result<(), R::Error> {
-    if let Some(clean) = redactor.text(text)? {
-        *text = clean;
+pub(super) fn string<T, R>(text: &mut T, redactor: &R) -> Result<(), R::Error>
+where
+    T: AsRef<str> + From<String>,
+    R: Redactor,
+{
+    if let Some(clean) = redactor.text((*text).as_ref())? {
+        *text = clean.into();
     }
     Ok(())
 }
 
-fn option<R: Redactor>(text: &mut Option<String>, redactor: &R) -> Result<(), R::Error> {
+pub(super) fn option<T, R>(text: &mut Option<T>, redactor: &R) -> Result<(), R::Error>
+where
+    T: AsRef<str> + From<String>,
+    R: Redactor,
+{
     text.iter_mut().try_for_each(|text| string(text, redactor))
 }
 

@@ -70,8 +70,12 @@ fn an_agents_prompt_stands_where_sentrys_views_look_for_messages() {
     let messages = json!(r#"[{"role":"user","content":"Hi"}]"#);
     has(
         &data(&agent_run()),
-        &[("gen_ai.request.messages", messages), ("gen_ai.tool.definitions", json!(r#"["search"]"#))],
+        &[("gen_ai.request.messages", messages.clone()), ("gen_ai.tool.definitions", json!(r#"["search"]"#))],
     );
+    let mut bare = agent_run();
+    bare.span.attributes = SpanAttributes::None;
+    bare.span.input = Some("Hi".into());
+    has(&data(&bare), &[("gen_ai.request.messages", messages)]);
 }
 
 #[test]

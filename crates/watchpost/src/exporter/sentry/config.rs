@@ -14,7 +14,7 @@ use crate::{
         destination::{Variables, deployment, destination_setters, process_variable, read_dsn, read_rate},
     },
     mapping::ai::{AiSettings, SpanMode},
-    redact::Capture,
+    redact::{Capture, Rules},
 };
 
 /// Bytes of released traces that may wait for the exporter's thread.
@@ -57,6 +57,10 @@ pub struct SentryExporterConfig {
     pub span_mode: Option<SpanMode>,
     /// Which content leaves the process. Default: [`Capture::ALL`], as in the seed.
     pub capture: Option<Capture>,
+    /// The host's own redaction, beside the [built-in rules](crate::redact). Default: none. Applied to every span and log after
+    /// the hooks that form them, before sampling, mapping and everything that is kept.
+    #[serde(default)]
+    pub redact: Rules,
     /// Most spans that may be open. Beyond, the trace idle longest is sent as it stands, its open spans as `aborted`. Default:
     /// 10 000.
     #[serde(alias = "maxOpenSpans")]
@@ -126,6 +130,13 @@ impl SentryExporterConfig {
     #[must_use]
     pub const fn with_span_mode(mut self, mode: SpanMode) -> Self {
         self.span_mode = Some(mode);
+        self
+    }
+
+    /// Sets the host's own redaction: `["key:customer_*".parse()?].into_iter().collect()`.
+    #[must_use]
+    pub fn with_redact(mut self, rules: Rules) -> Self {
+        self.redact = rules;
         self
     }
 
@@ -220,6 +231,7 @@ impl fmt::Debug for SentryExporterConfig {
             .field("origin", &self.origin)
             .field("span_mode", &self.span_mode)
             .field("capture", &self.capture)
+            .field("redact", &self.redact.len())
             .field("max_open_spans", &self.max_open_spans)
             .field("max_open_bytes", &self.max_open_bytes)
             .field("open_span_ttl", &self.open_span_ttl)

@@ -130,11 +130,20 @@ impl SentryExporter {
         };
         let when = if mode == SpanMode::Stream { ReleaseWhen::SpanEnded } else { ReleaseWhen::TraceComplete };
         let (limits, queue_bytes, capture) = (config.limits(), config.queue_bytes(), config.capture());
+        let rules = config.redact;
         let hooks = Arc::new(Hooks::new(config.options));
         let asked = hooks.clone();
         let keeps = Box::new(move |span: &Span| asked.keeps(span));
-        let pipeline =
-            Pipeline { delivery, settings, mode, capture, rate, hooks: hooks.clone(), cut_spans: AtomicU64::new(0) };
+        let pipeline = Pipeline {
+            delivery,
+            settings,
+            mode,
+            capture,
+            rules,
+            rate,
+            hooks: hooks.clone(),
+            cut_spans: AtomicU64::new(0),
+        };
         let state = State::new(Assembler::new(limits, when, keeps), queue_bytes);
         let shared = Arc::new(Shared::new(pipeline, log_level, state));
         let owner = Owner { shared, hooks, skipped: AtomicU64::new(0), is_shut_down: AtomicBool::new(false) };

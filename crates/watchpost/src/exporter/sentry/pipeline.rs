@@ -29,7 +29,7 @@ use crate::{
         },
     },
     model::{FinishedSpan, SpanLog},
-    redact::{Capture, redact_span},
+    redact::{Capture, Rules, redact_span_by},
 };
 
 /// Traces whose sampler's answer is remembered: late spans are sampled as their trace was.
@@ -46,6 +46,7 @@ pub(super) struct Pipeline {
     pub(super) settings: AiSettings,
     pub(super) mode: SpanMode,
     pub(super) capture: Capture,
+    pub(super) rules: Rules,
     pub(super) rate: f64,
     pub(super) hooks: Arc<Hooks>,
     pub(super) cut_spans: AtomicU64,
@@ -77,6 +78,7 @@ impl Pipeline {
 
     pub(super) fn log(&self, mut log: SpanLog) {
         let sent = catch_unwind(AssertUnwindSafe(|| {
+            self.rules.redact_log(&mut log);
             super::log::redact(&mut log);
             let Some(item) = self.hooks.log(super::log::item(&log, &self.settings)) else {
                 self.delivery.discard(DiscardReason::BeforeSend, Category::LogItem, 1);
@@ -122,7 +124,7 @@ impl Pipeline {
             self.delivery.discard(DiscardReason::BeforeSend, Category::Span, 1);
             return false;
         }
-        let redacted = catch_unwind(AssertUnwindSafe(|| redact_span(span, self.capture))).is_ok();
+        let redacted = catch_unwind(AssertUnwindSafe(|| redact_span_by(span, self.capture, &self.rules))).is_ok();
         if !redacted {
             self.delivery.discard(DiscardReason::InternalSdkError, Category::Span, 1);
         }
@@ -131,7 +133,7 @@ impl Pipeline {
 
     fn redacted(&self, mut segment: Arc<FinishedSpan>) -> Option<Arc<FinishedSpan>> {
         catch_unwind(AssertUnwindSafe(|| {
-            redact_span(Arc::make_mut(&mut segment), self.capture);
+            redact_span_by(Arc::make_mut(&mut segment), self.capture, &self.rules);
             segment
         }))
         .ok()

@@ -143,7 +143,7 @@ pub(super) const AGENT_RUN_CONTENT: &[Row] = &[
     ("gen_ai.agent.instructions",                  |facts| payload(facts.agent_run()?.instructions.as_ref())),                     // "Agent instructions"
     ("gen_ai.response.text",                       |facts| gathered_text(facts).or_else(|| own_text(facts))),                      // "Output from child generation"
     // Beyond the seed: the prompt, where Sentry's views look for it
-    ("gen_ai.request.messages",                    |facts| messages(facts.span.input.as_ref().or(facts.agent_run()?.prompt.as_ref())?).map(content)),
+    ("gen_ai.request.messages",                    |facts| messages(facts.span.input.as_ref().or_else(|| facts.agent_run()?.prompt.as_ref())?).map(content)),
     ("mastra.agent_run.prompt",                    |facts| payload(facts.span.input.as_ref().and(facts.agent_run()?.prompt.as_ref()))),
 ];
 

@@ -10,9 +10,10 @@ use serde_json::Value;
 use self::pattern::{Fault, Pattern};
 use super::{
     MARKER,
+    span_visitor::{visit_log, visit_span},
     visitor::{Redactor, visit_json, visit_strings},
 };
-use crate::model::McpEvent;
+use crate::model::{FinishedSpan, McpEvent, SpanLog};
 
 /// Bound of a rule in bytes.
 const MAX_RULE_BYTES: usize = 256;
@@ -21,8 +22,8 @@ const MAX_NESTING: u32 = 4;
 
 /// A rule, written as `key:PATTERN` or `text:PATTERN`.
 ///
-/// `key:` replaces the value, whatever it is, under each JSON key, tag and property whose whole name matches; also in JSON that
-/// stands in a string. `text:` replaces each place of a string that matches.
+/// `key:` replaces the value, whatever it is, under each JSON key, tag, property, metadata and attribute whose whole name matches; also
+/// in JSON that stands in a string. `text:` replaces each place of a string that matches.
 ///
 /// In a pattern `*` stands for any characters (in text: up to the next white space), `?` for one that is no white space, `#` for a
 /// digit, and `\` takes the next character literally. ASCII letters match in either case.
@@ -80,7 +81,7 @@ impl<'de> Deserialize<'de> for Rule {
     }
 }
 
-/// Rules, all of which apply. What they find is replaced by [`MARKER`]; what touches or overlaps, by one.
+/// Rules, all of which apply; read from a list of rules. What they find is replaced by [`MARKER`]; what touches or overlaps, by one.
 ///
 /// The time they take grows with the text's length times the rules', whatever the text is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +95,12 @@ impl FromIterator<Rule> for Rules {
         let mut all = Self::default();
         all.extend(rules);
         all
+    }
+}
+
+impl<'de> Deserialize<'de> for Rules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::<Rule>::deserialize(deserializer)?.into_iter().collect())
     }
 }
 
@@ -127,6 +134,21 @@ impl Rules {
     pub fn redact_event(&self, event: &mut McpEvent) {
         if !self.is_empty() {
             let Ok(()) = visit_strings(event, &Applied { rules: self, nesting: 0 });
+        }
+    }
+
+    /// Applies them to every string of an agent's span but its ids and its type: name, input, output, error, attributes and metadata, tags,
+    /// breadcrumbs, and what was gathered from the spans below it. Attributes that are no text (counts, flags, moments) stay.
+    pub fn redact_span(&self, span: &mut FinishedSpan) {
+        if !self.is_empty() {
+            let Ok(()) = visit_span(span, &Applied { rules: self, nesting: 0 });
+        }
+    }
+
+    /// Applies them to the body and the attributes of a log in a span's trace.
+    pub fn redact_log(&self, log: &mut SpanLog) {
+        if !self.is_empty() {
+            let Ok(()) = visit_log(log, &Applied { rules: self, nesting: 0 });
         }
     }
 
@@ -200,10 +222,16 @@ impl Redactor for Applied<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
+    use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
     use super::*;
-    use crate::model::{Actor, ErrorInfo};
+    use crate::model::{
+        Actor, AgentIdentity, AgentRunAttributes, Breadcrumb, ErrorInfo, Gathered, GatheredToolCall, Payload, Span,
+        SpanAttributes, SpanCompletion, SpanType, Withheld,
+    };
 
     fn rules(rules: &[&str]) -> Rules {
         rules.iter().map(|rule| rule.parse::<Rule>().unwrap()).collect()
@@ -258,6 +286,106 @@ mod tests {
         assert_eq!(event.tags[1].0, "[Filtered]");
         assert_eq!(event.properties[0].1, json!("[Filtered]"));
         assert_eq!(event.properties[1].1, json!(["[Filtered]"]));
+    }
+
+    #[test]
+    fn every_string_of_a_span_is_looked_at_by_every_name_it_has() {
+        let mut span = Span::new(
+            TraceId([1; 16]),
+            SpanId([2; 8]),
+            SpanType::AgentRun,
+            "agent run: 'Orion'",
+            Timestamp::from_nanos(0),
+        );
+        span.entity_id = Some("orion".into());
+        span.attributes = AgentRunAttributes {
+            instructions: Some("be Orion".into()),
+            max_steps: Some(7),
+            conversation_id: Some("thread".into()),
+            other: vec![("orion".into(), Payload::text("gold")), ("plan".into(), Payload::text("gold"))],
+            ..AgentRunAttributes::default()
+        }
+        .into();
+        span.metadata = vec![("plan".into(), Payload::from_json("[1]").unwrap()), ("orion".into(), "b".into())];
+        span.tags = vec!["orion-9".into()];
+        span.input = Some(Payload::from_json(r#"[{"content":"{\"plan\":\"gold\",\"q\":\"orion\"}"}]"#).unwrap());
+        span.output = Some("{\"plan\":1,\"n\":2.0}".into());
+        span.error = Some(Box::new(ErrorInfo { message: "no ORION here".into(), ..ErrorInfo::default() }));
+        let crumb = Breadcrumb {
+            at: Timestamp::from_nanos(0),
+            ty: SpanType::Generic,
+            message: "orion".into(),
+            output: Some("to orion".into()),
+            is_error: false,
+        };
+        let call = GatheredToolCall {
+            id: Some("orion".into()),
+            name: "orion".into(),
+            arguments: Some(Payload::from_json(r#"{"plan":{"a":1},"b":1.50}"#).unwrap()),
+        };
+        let mut finished = FinishedSpan {
+            span,
+            parent_span_id: None,
+            completion: SpanCompletion::Ended,
+            agent: Some(Arc::new(AgentIdentity {
+                name: Some("Orion".into()),
+                user_id: Some("u1".into()),
+                ..AgentIdentity::default()
+            })),
+            gathered: Gathered { text: Some("as orion".into()), tool_calls: vec![call], ..Gathered::default() },
+            reports_error: true,
+            breadcrumbs: vec![Arc::new(crumb)],
+            withheld: Withheld::default(),
+        };
+        rules(&["key:plan", "key:userId", "text:orion"]).redact_span(&mut finished);
+        let FinishedSpan { span, agent, gathered, breadcrumbs, .. } = finished;
+        assert_eq!((&*span.name, span.entity_id.as_deref()), ("agent run: '[Filtered]'", Some(MARKER)));
+        let SpanAttributes::AgentRun(run) = span.attributes else { panic!("another type") };
+        assert_eq!((run.instructions, run.max_steps), (Some("be [Filtered]".into()), Some(7)));
+        assert_eq!(run.conversation_id.as_deref(), Some("thread"));
+        assert_eq!(run.other, [(MARKER.into(), Payload::text("gold")), ("plan".into(), MARKER.into())]);
+        assert_eq!(span.metadata, [("plan".into(), MARKER.into()), (MARKER.into(), "b".into())]);
+        assert_eq!(span.tags, ["[Filtered]-9"]);
+        let input = span.input.unwrap();
+        assert!(input.is_json() && !input.as_str().contains("gold") && !input.as_str().contains("orion"), "{input:?}");
+        assert_eq!(span.output, Some(r#"{"n":2.0,"plan":"[Filtered]"}"#.into()));
+        assert_eq!(span.error.unwrap().message, "no [Filtered] here");
+        let agent = agent.unwrap();
+        assert_eq!((agent.name.as_deref(), agent.user_id.as_deref()), (Some(MARKER), Some(MARKER)));
+        assert_eq!(gathered.text.as_deref(), Some("as [Filtered]"));
+        let call = &gathered.tool_calls[0];
+        assert_eq!((call.id.as_deref(), &*call.name), (Some(MARKER), MARKER));
+        assert_eq!(call.arguments.as_ref().map(Payload::as_str), Some(r#"{"b":1.5,"plan":"[Filtered]"}"#));
+        assert_eq!((&*breadcrumbs[0].message, breadcrumbs[0].output.clone()), (MARKER, Some("to [Filtered]".into())));
+    }
+
+    #[test]
+    fn what_was_gathered_goes_by_the_name_it_had_where_it_was_found() {
+        for (rule, text_goes, arguments_go) in [
+            ("key:text", true, false),
+            ("key:args", false, true),
+            ("key:input", false, true),
+            ("key:other", false, false),
+        ] {
+            let call =
+                GatheredToolCall { name: "search".into(), arguments: Some("{}".into()), ..GatheredToolCall::default() };
+            let span =
+                Span::new(TraceId([1; 16]), SpanId([2; 8]), SpanType::ModelGeneration, "llm", Timestamp::from_nanos(0));
+            let mut finished = FinishedSpan {
+                span,
+                parent_span_id: None,
+                completion: SpanCompletion::Ended,
+                agent: None,
+                gathered: Gathered { text: Some("hello".into()), tool_calls: vec![call], ..Gathered::default() },
+                reports_error: false,
+                breadcrumbs: Vec::new(),
+                withheld: Withheld::default(),
+            };
+            rules(&[rule]).redact_span(&mut finished);
+            assert_eq!(finished.gathered.text.as_deref() == Some(MARKER), text_goes, "{rule}");
+            let arguments = finished.gathered.tool_calls[0].arguments.as_ref().map(Payload::as_str);
+            assert_eq!(arguments == Some(MARKER), arguments_go, "{rule}");
+        }
     }
 
     #[test]
