@@ -54,7 +54,7 @@ pub fn format_item(item: &StoredItem, color: bool) -> String {
     line
 }
 
-/// A duration as people read it: `3 ms`, `1.24 s`, `2 min 05 s`.
+/// A duration as people read it: `3 ms`, `1.24 s`, `2 min 05 s`, `3 h 20 min`, `12 d 04 h`.
 pub(crate) fn format_duration(millis: f64) -> String {
     match millis {
         // Whole milliseconds are what most clocks gave; a fraction was measured.
@@ -63,11 +63,16 @@ pub(crate) fn format_duration(millis: f64) -> String {
         ..9.95 => format!("{millis:.1} ms"),
         ..999.5 => format!("{millis:.0} ms"),
         ..59_995.0 => format!("{:.2} s", millis / 1000.0),
-        _ => {
-            let seconds = (millis / 1000.0).round();
-            format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0)
-        }
+        ..3_599_500.0 => parts(millis / 1000.0, 60.0, "min", "s"),
+        ..86_370_000.0 => parts(millis / 60_000.0, 60.0, "h", "min"),
+        _ => parts(millis / 3_600_000.0, 24.0, "d", "h"),
     }
+}
+
+/// `amount` of the smaller unit in both units; `of` of the smaller make one of the larger.
+fn parts(amount: f64, of: f64, larger: &str, smaller: &str) -> String {
+    let amount = amount.round();
+    format!("{:.0} {larger} {:02.0} {smaller}", (amount / of).floor(), amount % of)
 }
 
 fn paint(text: &str, code: &str, color: bool) -> String {
@@ -125,6 +130,9 @@ mod tests {
     fn durations_read_well() {
         let formatted: Vec<String> = [0.0, 1.0, 0.25, 3.1, 121.4, 1240.0, 125_000.0].map(format_duration).to_vec();
         assert_eq!(formatted, ["0 ms", "1 ms", "0.25 ms", "3.1 ms", "121 ms", "1.24 s", "2 min 05 s"]);
+        let long: Vec<String> =
+            [3_599_400.0, 3_599_600.0, 86_369_000.0, 86_400_000.0, 1e9].map(format_duration).to_vec();
+        assert_eq!(long, ["59 min 59 s", "1 h 00 min", "23 h 59 min", "1 d 00 h", "11 d 14 h"]);
     }
 
     proptest! {

@@ -4,12 +4,13 @@
 
 mod support;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::json;
-use support::{counts, envelope, error, get, log, logs, post, read, request, start, start_with};
+use support::{PATIENCE, counts, envelope, error, get, log, logs, post, read, request, start, start_with};
 
 const ID: &str = "9ec79c33ec9942ab8353589fcb2e04dc";
 
@@ -241,4 +242,34 @@ fn invented_item_types_are_counted_within_bounds() {
     assert!(items.len() <= 65, "{}", items.len());
     assert_eq!(items.iter().map(|item| item["received"].as_u64().unwrap()).sum::<u64>(), 200);
     assert_eq!(stats["kept"], 200);
+}
+
+#[test]
+fn requests_that_do_not_wait_for_each_other_are_answered_in_order() {
+    let receiver = start();
+    let mut bytes = Vec::new();
+    for at in 0..60 {
+        // Some that are refused, and pages that are larger than what is held back of answers.
+        let (head, body) = match at % 3 {
+            0 => ("POST /api/1/envelope/", logs(&[log(1.0, "info", "pipelined")])),
+            1 => ("POST /api/1/envelope/", b"damaged".to_vec()),
+            _ => ("GET /assets/style.css", Vec::new()),
+        };
+        bytes.extend_from_slice(
+            format!("{head} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len()).as_bytes(),
+        );
+        bytes.extend_from_slice(if at == 59 { b"connection: close\r\n\r\n" } else { b"\r\n" });
+        bytes.extend_from_slice(&body);
+    }
+    let mut stream = TcpStream::connect(receiver.addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || sender.write_all(&bytes));
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).unwrap();
+    sending.join().unwrap().unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["200", "400", "200"].repeat(20));
+    assert_eq!(counts(receiver.addr(), "log"), (20, 0, 0, 0));
 }

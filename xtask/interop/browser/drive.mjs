@@ -1,8 +1,8 @@
 // Drives the receiver's pages in a real browser, as a person would, and says what is wrong.
-// node drive.mjs http://127.0.0.1:PORT CHROMIUM FOLDER HOSTILE_TRACE: prints {"findings":[…],"summary":"…"}; screenshots go to FOLDER.
+// node drive.mjs http://127.0.0.1:PORT CHROMIUM FOLDER HOSTILE_TRACE KNOT: prints {"findings":[…],"summary":"…"}; screenshots go to FOLDER.
 import puppeteer from "puppeteer-core";
 
-const [base, chromium, folder, hostile] = process.argv.slice(2);
+const [base, chromium, folder, hostile, knot] = process.argv.slice(2);
 const findings = [];
 const expect = (right, what) => { if (!right) findings.push(what); };
 const LIMIT = 15000;
@@ -98,6 +98,8 @@ for (const [path, name] of PAGES) {
   await open(path);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(wide <= 0, `${path} is ${wide} px too wide for a phone`);
+  const cut = await page.evaluate(() => [...document.querySelectorAll(".card.scroll, nav[aria-label=Areas]")].some((box) => box.scrollWidth > box.clientWidth));
+  expect(!cut, `${path}: columns or areas are out of sight on a phone`);
   if (name === "session") await shot("session-phone");
 }
 await page.setViewport({ width: 1360, height: 900 });
@@ -152,7 +154,7 @@ await page.keyboard.press("d");
 const ACTIVE = "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]";
 const evil = (await read("/api/sessions?limit=1000")).sessions.find((session) => session.id.includes("<script>"));
 const issue = (await read("/api/issues")).issues.find((issue) => issue.title.includes("<script>"));
-const targets = ["/", "/sessions", `/sessions/${encodeURIComponent(evil.id)}`, "/traces", `/traces/${hostile}`, "/issues", `/issues/${issue.id}`, "/tools", "/logs", "/search?query=pwned"];
+const targets = ["/", "/sessions", `/sessions/${encodeURIComponent(evil.id)}`, "/traces", `/traces/${hostile}`, "/issues", `/issues/${issue.id}`, "/tools", "/logs", "/search?query=pwned", `/traces/${knot}`, "/search?query=half+a+pair"];
 for (const path of targets) {
   await open(path);
   await page.evaluate(() => [...document.querySelectorAll("main details")].slice(0, 12).forEach((details) => { details.open = true; }));
@@ -163,6 +165,7 @@ for (const path of targets) {
     active: new RegExp(active).test(document.body.innerText),
     links: [...document.querySelectorAll("a")].filter((link) => !/^(\/|#)/.test(link.getAttribute("href"))).length,
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    cut: [...document.querySelectorAll(".card.scroll")].some((box) => box.scrollWidth > box.clientWidth),
     length: document.body.innerHTML.length,
   }), ACTIVE);
   expect(!seen.pwned, `${path}: a payload ran`);
@@ -170,11 +173,15 @@ for (const path of targets) {
   expect(!seen.active, `${path}: control characters or reordering are shown`);
   expect(seen.links === 0, `${path}: a link leads elsewhere`);
   expect(seen.wide <= 0, `${path}: a payload widens the page by ${seen.wide} px`);
+  expect(!seen.cut, `${path}: a payload pushes columns out of sight`);
   expect(seen.length < 16e6, `${path}: the page has ${seen.length} characters`);
 }
 await open(`/traces/${hostile}`);
 const rows = await page.evaluate(() => document.querySelectorAll("#spans > li").length);
 expect(rows === 5000, `the large trace shows ${rows} of its spans`);
+await open(`/traces/${knot}`);
+const tied = await page.evaluate(() => [...document.querySelectorAll("#spans > li .name")].map((name) => name.textContent));
+for (const name of ["first of two", "second of two", "its own parent", "backwards", "at no time", "link 2999"]) expect(tied.some((shown) => shown.includes(name)), `the knot does not show the span ${name}`);
 
 // 7. Without scripts the pages still say everything.
 await page.setJavaScriptEnabled(false);

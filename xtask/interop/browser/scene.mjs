@@ -162,5 +162,25 @@ if (mode === "hostile") {
     data: at === 0 ? { [evil]: evil, "gen_ai.request.messages": JSON.stringify([{ role: evil, content: evil }]), "gen_ai.tool.output": evil } : {} }));
   await send([["transaction", { event_id: hex("h4", 32), timestamp: now, start_timestamp: now - 10, transaction: evil, contexts: { trace: { trace_id: trace, span_id: hex("root", 16), op: evil, status: evil } }, spans }]], { id: hex("h4", 32) });
   await send([["span", { items: [{ trace_id: trace, span_id: hex("v2", 16), name: evil, status: "error", start_timestamp: now - 1, end_timestamp: now, attributes: typed({ "sentry.op": "gen_ai.chat", "gen_ai.request.model": evil, "gen_ai.usage.input_tokens": 9e15, "gen_ai.input.messages": evil }) }] }]]);
-  console.log(JSON.stringify({ trace }));
+  // What breaks parsers: NUL, half surrogate pairs, JSON nested a hundred thousand deep, spans that are their own ancestors, times
+  // that cannot be, names of item types and sessions that mean something elsewhere.
+  const deep = "[".repeat(1e5) + "]".repeat(1e5);
+  const odd = (at, body, attributes) => `{"timestamp":${at},"trace_id":"${trace}","level":"info","body":"${body}","attributes":${attributes}}`;
+  await send([["log", `{"items":[${odd(now, "nul \\u0000 and half a pair \\ud800 end", '{"k\\udfff":{"value":"\\ud800","type":"string"}}')},${odd(1e300, "far away", "{}")}]}`]]);
+  await send([["log", `{"items":[${odd(now, "deep", `{"deep":{"value":${deep},"type":"string"}}`)}]}`]]);
+  const knot = hex("knot", 32);
+  const tied = (own, parent, times) => ({ trace_id: knot, span_id: hex(own, 16), parent_span_id: hex(parent, 16), op: "knot", description: own, start_timestamp: now - 1, timestamp: now, ...times });
+  const chain = Array.from({ length: 3000 }, (_, at) => tied(`link ${at}`, at === 0 ? "knot root" : `link ${at - 1}`));
+  await send([["transaction", { event_id: hex("h5", 32), timestamp: now, start_timestamp: now - 1, transaction: "knot", contexts: { trace: { trace_id: knot, span_id: hex("knot root", 16), op: "knot" } },
+    spans: [tied("first of two", "second of two"), tied("second of two", "first of two"), tied("its own parent", "its own parent"), tied("backwards", "knot root", { start_timestamp: now, timestamp: now - 100 }),
+      tied("at the beginning of time", "knot root", { start_timestamp: 0, timestamp: 1 }), tied("at its end", "knot root", { start_timestamp: 1e18, timestamp: 1e19 }), tied("at no time", "knot root", { start_timestamp: "NaN", timestamp: null }), ...chain] }]], { id: hex("h5", 32) });
+  await send([["__proto__", "{}"], ["constructor", "{}"], ["<script>", "x"], ["attachment", "\u0000\u0001"], ["profile", "{}"], ["replay_event", "{}"]]);
+  const names = ["../../etc/passwd", "a/b?c#d%2f", "%", "..", "__proto__", "x".repeat(5000), "\u0000"];
+  await send([["log", { items: names.map((name) => ({ timestamp: now, level: "info", body: "a session", attributes: typed({ event_type: "tools/call", resource_name: name, session_id: name, server_name: name, client_name: name }) })) }]]);
+  // Many logs.
+  for (let part = 0; part < 100; part++) {
+    const line = (_, at) => ({ timestamp: now - 80000 * random(), level: ["trace", "debug", "info", "warn", "error", "fatal", "odd"][at % 7], body: `one of many ${part} ${at}`, trace_id: hex(`many ${at % 200}`, 32) });
+    await send([["log", { items: Array.from({ length: 1000 }, line) }]]);
+  }
+  console.log(JSON.stringify({ trace, knot }));
 }

@@ -40,7 +40,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Ans
 fn table(list: &IssueList) -> Markup {
     html! {
         div.card.scroll {
-            table {
+            table.stacks {
                 caption.hidden { "Issues, the latest first" }
                 thead {
                     tr {
@@ -65,9 +65,9 @@ fn row(issue: &Issue) -> Markup {
                 a.row href={ "/issues/" (issue.id) } { strong { (outside(&issue.title, 200)) } }
                 div { (level(&issue.level)) " " span.dim { (or_dash(issue.culprit.as_deref())) } }
             }
-            td.number { (count(issue.count)) }
-            td { (moment(issue.first_seen, true)) }
-            td { (moment(issue.last_seen, true)) }
+            td.number data-name="events" { (count(issue.count)) }
+            td data-name="first" { (moment(issue.first_seen, true)) }
+            td data-name="last" { (moment(issue.last_seen, true)) }
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Ans
 fn table(list: &SessionList) -> Markup {
     html! {
         div.card.scroll {
-            table {
+            table.stacks {
                 caption.hidden { "MCP sessions, the latest first" }
                 thead {
                     tr {
@@ -61,15 +61,15 @@ fn table(list: &SessionList) -> Markup {
 fn row(session: &Session) -> Markup {
     html! {
         tr id={ "session-" (encode(&session.id)) } {
-            td {
+            td.main {
                 a.row href={ "/sessions/" (encode(&session.id)) } { (parties(session)) }
                 div.dim.id { (outside(&session.id, 48)) }
             }
-            td { (actor(session)) }
-            td.number { (count(session.events)) }
-            td.number { (count(session.calls)) }
-            td.number { (errors(session.errors)) }
-            td { (moment(session.last_seen, true)) }
+            td.owner { (actor(session)) }
+            td.number data-name="events" { (count(session.events)) }
+            td.number data-name="calls" { (count(session.calls)) }
+            td.number data-name="failed" { (errors(session.errors)) }
+            td data-name="last" { (moment(session.last_seen, true)) }
         }
     }
 }

@@ -49,7 +49,7 @@ fn table(tools: &[&Tool], anchor: &str, heading: &str, owner: &str, is_model: bo
     html! {
         h2 id=(anchor) { (heading) }
         div.card.scroll {
-            table {
+            table.stacks {
                 thead {
                     tr {
                         th scope="col" { (if is_model { "Model" } else { "Tool" }) }
@@ -79,23 +79,24 @@ fn row(tool: &Tool, is_model: bool) -> Markup {
     let size = |size: Option<u64>| size.map_or_else(|| "–".to_owned(), bytes);
     html! {
         tr {
-            td {
+            td.main {
                 a.row href={ "/search?query=" (encode(&tool.name)) } { strong { (outside(&tool.name, NAME_CHARS)) } }
                 @if let Some(error) = tool.last_error.as_ref().filter(|_| !is_model) { div.dim.last-error { (outside(error, 90)) } }
             }
-            td { @if tool.owner.is_empty() { span.dim { "–" } } @else { (outside(&tool.owner, 40)) } }
-            td.number { (count(tool.calls)) }
-            td.number { @if tool.errors == 0 { span.dim { "0 %" } } @else { span.badge.bad title={ (count(tool.errors)) " failed" } { (percent(rate)) } } }
-            td.number { (duration(tool.p50_ms)) }
-            td.number { (duration(tool.p95_ms)) }
-            td.number { (duration(Some(tool.longest_ms).filter(|_| tool.p50_ms.is_some()))) }
+            td.owner { @if tool.owner.is_empty() { span.dim { "–" } } @else { (outside(&tool.owner, 40)) } }
+            td.number data-name="calls" { (count(tool.calls)) }
+            td.number data-name="failed" { @if tool.errors == 0 { span.dim { "0 %" } } @else { span.badge.bad title={ (count(tool.errors)) " failed" } { (percent(rate)) } } }
+            td.number data-name="p50" { (duration(tool.p50_ms)) }
+            td.number data-name="p95" { (duration(tool.p95_ms)) }
+            td.number data-name="longest" { (duration(Some(tool.longest_ms).filter(|_| tool.p50_ms.is_some()))) }
             td { (distribution(&tool.distribution)) }
             @if is_model {
-                td.number { (amount(tool.input_tokens as f64)) } td.number { (amount(tool.output_tokens as f64)) } td.number { (money(tool.cost)) }
+                td.number data-name="in" { (amount(tool.input_tokens as f64)) } td.number data-name="out" { (amount(tool.output_tokens as f64)) }
+                td.number data-name="cost" { (money(tool.cost)) }
             } @else {
-                td.number { (size(tool.request_bytes)) } td.number { (size(tool.response_bytes)) }
+                td.number data-name="request" { (size(tool.request_bytes)) } td.number data-name="response" { (size(tool.response_bytes)) }
             }
-            td { (moment(tool.last_seen, true)) }
+            td data-name="last" { (moment(tool.last_seen, true)) }
         }
     }
 }

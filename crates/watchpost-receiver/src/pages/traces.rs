@@ -39,7 +39,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked<PageQuery>) -> Ans
 fn table(list: &TraceList) -> Markup {
     html! {
         div.card.scroll {
-            table {
+            table.stacks {
                 caption.hidden { "Traces, the latest first" }
                 thead {
                     tr {
@@ -66,18 +66,18 @@ fn row(trace: &Trace) -> Markup {
     let id = trace.trace_id;
     html! {
         tr id={ "trace-" (id) } {
-            td {
+            td.main {
                 a.row href={ "/traces/" (id) } { strong { (outside(trace.name.as_deref().unwrap_or("(no root span)"), NAME_CHARS)) } }
                 div.dim.id { (id) }
             }
             td.op { (icon(trace.op.as_deref())) " " code { (or_dash(trace.op.as_deref())) } }
-            td.number { (count(trace.spans)) }
-            td.number { @if trace.model_calls > 0 { (count(trace.model_calls)) } @else { span.dim { "–" } } }
-            td.number { @if trace.tokens > 0 { (amount(trace.tokens as f64)) } @else { span.dim { "–" } } }
-            td.number { (money(trace.cost)) }
-            td.number { (errors(trace.errors)) }
-            td.number { (duration(Some(trace.duration_ms))) }
-            td { (moment(trace.last_seen, true)) }
+            td.number data-name="spans" { (count(trace.spans)) }
+            td.number data-name="model calls" { @if trace.model_calls > 0 { (count(trace.model_calls)) } @else { span.dim { "–" } } }
+            td.number data-name="tokens" { @if trace.tokens > 0 { (amount(trace.tokens as f64)) } @else { span.dim { "–" } } }
+            td.number data-name="cost" { (money(trace.cost)) }
+            td.number data-name="errors" { (errors(trace.errors)) }
+            td.number data-name="took" { (duration(Some(trace.duration_ms))) }
+            td data-name="last" { (moment(trace.last_seen, true)) }
         }
     }
 }

@@ -31,7 +31,9 @@ pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failur
     let scene: Value = serde_json::from_slice(&scene.stdout)?;
     let mut drive = rig.quiet("node");
     drive.arg(rig.kit(Kit::Browser).join("drive.mjs")).arg(&base).arg(&chromium).arg(&folder);
-    drive.arg(scene["trace"].as_str().ok_or("scene.mjs names no trace")?);
+    for trace in ["trace", "knot"] {
+        drive.arg(scene[trace].as_str().ok_or_else(|| format!("scene.mjs names no {trace}"))?);
+    }
     let drive = process::run_well("drive.mjs", &mut drive, DRIVE_LIMIT, &folder.join("drive"))?;
     let said: Value = serde_json::from_slice(&drive.stdout)?;
     for finding in said["findings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
