@@ -36,19 +36,23 @@ pub struct BufferLimits {
     pub spans: usize,
     /// Logs. Default 6 MiB.
     pub logs: usize,
+    /// Each of the further kinds that other SDKs' envelopes bring ([`Delivery::envelope`](super::Delivery::envelope)): sessions,
+    /// check-ins, metrics, and what is none of these. Default 2 MiB.
+    pub others: usize,
 }
 
 impl Default for BufferLimits {
     fn default() -> Self {
         const MIB: usize = 1024 * 1024;
-        Self { errors: 2 * MIB, transactions: 6 * MIB, spans: 6 * MIB, logs: 6 * MIB }
+        Self { errors: 2 * MIB, transactions: 6 * MIB, spans: 6 * MIB, logs: 6 * MIB, others: 2 * MIB }
     }
 }
 
 impl BufferLimits {
     /// In the order of [`Lane::ALL`].
     pub(super) fn by_lane(&self) -> [usize; Lane::COUNT] {
-        [self.errors, self.transactions, self.spans, self.logs]
+        let Self { errors, transactions, spans, logs, others } = *self;
+        [errors, transactions, spans, logs, others, others, others, others]
     }
 }
 

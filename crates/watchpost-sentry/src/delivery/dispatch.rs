@@ -50,7 +50,12 @@ impl State {
             Permit::Probe => Preference::Fresh,
             Permit::Wait(_) => return None,
         };
-        let parcel = self.queues.pop(preference, now);
+        let mut parcel = self.queues.pop(preference, now);
+        if self.rate_limits.are_attachments_blocked(now)
+            && let Some(left) = parcel.as_mut().and_then(Parcel::leave_attachments)
+        {
+            self.ledger.drop_held(&left, DropReason::RatelimitBackoff);
+        }
         if parcel.is_none() && !self.report_is_due(now) {
             return None;
         }
@@ -162,6 +167,12 @@ impl State {
             }
             Verdict::TooLarge => {
                 let (item, bytes) = (parcel.describe(), parcel.load.all_bytes());
+                if let Some(left) = parcel.leave_attachments() {
+                    self.notify(Notice::TooLarge { item, bytes, halved: false }, now, effects);
+                    self.ledger.drop_held(&left, DropReason::SendError);
+                    self.queues.push_front(parcel);
+                    return;
+                }
                 let halves = parcel.halve();
                 self.notify(Notice::TooLarge { item, bytes, halved: halves.is_some() }, now, effects);
                 match halves {
@@ -182,7 +193,12 @@ impl State {
             }
             // The spool holds it until the limit ends; without one Sentry's rule is to discard it.
             Verdict::RateLimited => {
-                let kept = self.spill_or_drop(&parcel, DropReason::RateLimited);
+                // A limit that is none of its lane's has no end that we know, so that it would be read back at once.
+                let is_limited = self.rate_limits.blocked_until(lane, now).is_some();
+                let kept = is_limited && self.spill_or_drop(&parcel, DropReason::RateLimited);
+                if !is_limited {
+                    self.drop_parcel(&parcel, DropReason::RateLimited);
+                }
                 self.notify_limit(lane, kept, now, effects);
             }
         }

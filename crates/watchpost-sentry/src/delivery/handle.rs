@@ -11,6 +11,7 @@ use super::{
     config::DeliveryConfig,
     encoded::{EncodedSpans, EncodedTransaction},
     error::DeliveryError,
+    foreign::{self, InvalidEnvelope},
     http::Target,
     lane::Lane,
     outcome::{DropReason, Outcome},
@@ -132,6 +133,37 @@ impl Delivery {
             );
         }
         self.shared().wait_until_durable();
+    }
+
+    /// Hands over an envelope that another SDK has written: what `sentry`'s own transports would send. It is sent at once, in as
+    /// many envelopes as it has kinds of items that depend on nothing else in it; their bytes are sent as they are, and so is the
+    /// header, but for `sent_at`, which is the moment of the send, `dsn`, which is left out, and the public key in the sampling
+    /// context, which is this DSN's.
+    ///
+    /// An event that is too large with its attachments goes without them.
+    ///
+    /// ```no_run
+    /// # fn hand_over(delivery: &watchpost_sentry::delivery::Delivery) -> Result<(), watchpost_sentry::delivery::InvalidEnvelope> {
+    /// delivery.envelope(b"{}\n{\"type\":\"check_in\",\"length\":34}\n{\"monitor_slug\":\"a\",\"status\":\"ok\"}\n")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is no envelope. It is counted as dropped, for being [`Invalid`](super::DropReason::Invalid).
+    pub fn envelope(&self, envelope: &[u8]) -> Result<(), InvalidEnvelope> {
+        let shared = self.shared();
+        let parcels = foreign::parcels(envelope, shared.config.dsn.public_key())
+            .inspect_err(|_| self.discard(DiscardReason::Invalid, Category::Default, 1))?;
+        let errors = shared.config.buffers.errors;
+        for mut parcel in parcels {
+            if parcel.footprint() > errors
+                && let Some(left) = parcel.leave_attachments()
+            {
+                shared.with(|guarded, effects| guarded.state.discard_attachments(&left, effects));
+            }
+            self.single(parcel);
+        }
+        Ok(())
     }
 
     /// Counts items that the caller dropped itself: they are in the [`Outcome`] as accepted and dropped, and reported

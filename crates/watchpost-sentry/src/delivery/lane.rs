@@ -1,5 +1,6 @@
-//! Lanes: the four kinds of telemetry, each with a buffer and a weight of its own, so that one never starves another.
-//! Source: Sentry's telemetry processor (weights 5, 3, 3, 2 for errors, transactions, spans and logs).
+//! Lanes: the kinds of telemetry, each with a buffer and a weight of its own, so that one never starves another.
+//! Source: Sentry's telemetry processor (weights 5 for errors, 4 for sessions and check-ins, 3 for transactions and spans, 2 for
+//! logs and metrics).
 
 use crate::wire::Category;
 
@@ -10,21 +11,39 @@ pub(super) enum Lane {
     Transaction,
     Span,
     Log,
+    /// Release health, of other SDKs' envelopes.
+    Session,
+    /// Scheduled jobs' check-ins, of other SDKs' envelopes.
+    CheckIn,
+    /// Metrics, of other SDKs' envelopes.
+    Metric,
+    /// What else is in other SDKs' envelopes.
+    Other,
 }
 
 impl Lane {
     /// How many lanes there are.
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 8;
 
-    /// Every lane, the most important first.
-    pub(super) const ALL: [Self; Self::COUNT] = [Self::Error, Self::Transaction, Self::Span, Self::Log];
+    /// Every lane, in the order of the variants.
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Error,
+        Self::Transaction,
+        Self::Span,
+        Self::Log,
+        Self::Session,
+        Self::CheckIn,
+        Self::Metric,
+        Self::Other,
+    ];
 
     /// The lane's share of the sends when every lane has something to send.
     pub(super) fn weight(self) -> i32 {
         match self {
             Self::Error => 5,
+            Self::Session | Self::CheckIn => 4,
             Self::Transaction | Self::Span => 3,
-            Self::Log => 2,
+            Self::Log | Self::Metric | Self::Other => 2,
         }
     }
 
@@ -35,6 +54,10 @@ impl Lane {
             Self::Transaction => Category::Transaction,
             Self::Span => Category::Span,
             Self::Log => Category::LogItem,
+            Self::Session => Category::Session,
+            Self::CheckIn => Category::Monitor,
+            Self::Metric => Category::TraceMetric,
+            Self::Other => Category::Default,
         }
     }
 
@@ -45,6 +68,10 @@ impl Lane {
             Self::Transaction => "transaction",
             Self::Span => "span batch",
             Self::Log => "log batch",
+            Self::Session => "session",
+            Self::CheckIn => "check-in",
+            Self::Metric => "metric batch",
+            Self::Other => "item of another kind",
         }
     }
 }
@@ -55,11 +82,11 @@ pub(super) struct Load {
     pub(super) lane: Lane,
     /// Items: logs, spans, or 1.
     pub(super) items: u64,
-    /// The bytes of their JSON, without what is beside a transaction.
+    /// The bytes of their JSON, without what is beside them.
     pub(super) bytes: u64,
     /// The spans inside a transaction, its root included; 0 in the other lanes.
     pub(super) spans: u64,
-    /// The spans beside a transaction, in the same envelope; 0 in the other lanes.
+    /// What is beside them in the same envelope: spans beside a transaction, attachments beside an error; 0 in the other lanes.
     pub(super) streamed: u64,
     /// The bytes of those.
     pub(super) streamed_bytes: u64,
@@ -76,12 +103,15 @@ impl Load {
         self.bytes + self.streamed_bytes
     }
 
-    /// What Sentry's client reports count for this load: a transaction counts its spans, logs count their bytes.
+    /// What Sentry's client reports count for this load: a transaction counts its spans; of logs, metrics and attachments the
+    /// bytes count.
     pub(super) fn categories(&self) -> impl Iterator<Item = (Category, u64)> {
         let second = match self.lane {
+            Lane::Error => Some((Category::Attachment, self.streamed_bytes)),
             Lane::Transaction => Some((Category::Span, self.spans + self.streamed)),
             Lane::Log => Some((Category::LogByte, self.bytes)),
-            Lane::Error | Lane::Span => None,
+            Lane::Metric => Some((Category::TraceMetricByte, self.bytes)),
+            Lane::Span | Lane::Session | Lane::CheckIn | Lane::Other => None,
         };
         std::iter::once((self.lane.category(), self.items)).chain(second)
     }
@@ -90,14 +120,18 @@ impl Load {
     /// only, or the sums over categories would count a transaction several times; those beside it are items of their own.
     pub(super) fn tallied(&self) -> impl Iterator<Item = (Category, u64)> {
         let second = match self.lane {
+            Lane::Error => Some((Category::Attachment, self.streamed)),
             Lane::Transaction => Some((Category::Span, self.streamed)),
             Lane::Log => Some((Category::LogByte, self.bytes)),
-            Lane::Error | Lane::Span => None,
+            Lane::Metric => Some((Category::TraceMetricByte, self.bytes)),
+            Lane::Span | Lane::Session | Lane::CheckIn | Lane::Other => None,
         };
         std::iter::once((self.lane.category(), self.items)).chain(second)
     }
+
     /// The bytes that the tallies count beside that.
     pub(super) fn tallied_bytes(&self) -> [(Category, u64); 2] {
-        [(self.lane.category(), self.bytes), (Category::Span, self.streamed_bytes)]
+        let beside = if self.lane == Lane::Error { Category::Attachment } else { Category::Span };
+        [(self.lane.category(), self.bytes), (beside, self.streamed_bytes)]
     }
 }

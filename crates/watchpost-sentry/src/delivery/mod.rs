@@ -27,6 +27,11 @@
 //! 5xx, 408, timeouts and network errors lose nothing: the items are held and tried again after 200 ms, doubling up to
 //! 30 s with jitter. After three failures in a row everything waits, and a single request goes ahead to see.
 //!
+//! # Envelopes of other SDKs
+//! [`Delivery::envelope`] takes an envelope as another SDK has written it. Its items are sent byte for byte, whatever they are,
+//! each with its own kind: what rate limits part travels in envelopes of its own, an event or a transaction with all that may
+//! belong to it. Attachments for which there is no room, or that Sentry does not want, are left behind and counted; the event goes.
+//!
 //! # The spool
 //! Each item is appended to a segment as it is accepted, and acknowledged when it was sent or dropped. What is killed in between
 //! sends it again: errors, transactions and spans have ids by which Sentry recognises them, logs do not. How much a kill can
@@ -42,6 +47,7 @@ mod connect;
 mod dispatch;
 mod encoded;
 mod error;
+mod foreign;
 mod handle;
 mod http;
 mod lane;
@@ -68,6 +74,7 @@ pub use self::{
     config::{BufferLimits, DeliveryConfig},
     encoded::{EncodedSpans, EncodedTransaction},
     error::DeliveryError,
+    foreign::InvalidEnvelope,
     handle::Delivery,
     outcome::{DropReason, Outcome, Tally},
     probe::{Probe, ProbeAnswer, probe},

@@ -6,9 +6,19 @@ use std::fmt;
 use super::lane::Load;
 use crate::wire::{Category, DiscardReason};
 
-/// Categories whose tallies count whole items; [`Category::LogByte`] counts bytes of the same logs beside them.
-pub(super) const ITEM_CATEGORIES: [Category; 4] =
-    [Category::Error, Category::Transaction, Category::Span, Category::LogItem];
+/// Categories whose tallies count whole items; [`Category::LogByte`] and [`Category::TraceMetricByte`] count bytes of the same
+/// items beside them.
+pub(super) const ITEM_CATEGORIES: [Category; 9] = [
+    Category::Error,
+    Category::Transaction,
+    Category::Span,
+    Category::LogItem,
+    Category::Session,
+    Category::Attachment,
+    Category::Monitor,
+    Category::TraceMetric,
+    Category::Default,
+];
 
 /// The figures since the delivery started, in items and in bytes of their JSON.
 ///
@@ -101,7 +111,7 @@ impl Outcome {
         &self.tallies[category as usize]
     }
 
-    /// Items handed over: errors, transactions, spans and logs.
+    /// Items handed over: errors, transactions, spans, logs, and what else was in envelopes of other SDKs.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.sum(|tally| tally.accepted)

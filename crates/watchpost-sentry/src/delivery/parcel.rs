@@ -8,11 +8,12 @@ use crate::wire::{
 
 use super::{
     encoded::{EncodedSpans, EncodedTransaction},
+    foreign::{self, Head},
     lane::{Lane, Load},
     spool::Place,
 };
 
-/// One error, one transaction, or one batch of logs or spans.
+/// One error, one transaction, one batch of logs or spans, or what of another SDK's envelope belongs together.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) load: Load,
@@ -20,8 +21,10 @@ pub(super) struct Parcel {
     pub(super) event_id: Option<EventId>,
     /// The dynamic sampling context. None with logs, whose traces are mixed.
     pub(super) trace: Option<Box<DynamicSamplingContext<'static>>>,
-    /// The item's JSON; of a batch, its items' joined by commas.
+    /// The item's JSON; of a batch, its items' joined by commas; of another SDK's envelope, its items as they stand in it.
     pub(super) payload: Vec<u8>,
+    /// The header of another SDK's envelope.
+    pub(super) head: Option<Box<Head>>,
     /// Where each item of a batch ends in the payload. Empty if this is no batch.
     pub(super) ends: Vec<u32>,
     /// The spans that travel beside a transaction.
@@ -32,7 +35,7 @@ pub(super) struct Parcel {
     pub(super) epoch: u64,
     /// How often it was sent without success.
     pub(super) attempts: u32,
-    /// Whether it is half of a batch that was too large.
+    /// Whether it is part of something that was too large, or that had to leave attachments behind.
     pub(super) halved: bool,
 }
 
@@ -83,6 +86,11 @@ impl Parcel {
         Self { ends, ..Self::new(load, None, trace, payload) }
     }
 
+    /// Items of another SDK's envelope.
+    pub(super) fn foreign(load: Load, head: Head, items: Vec<u8>) -> Self {
+        Self { head: Some(Box::new(head)), ..Self::new(load, None, None, items) }
+    }
+
     fn new(
         load: Load,
         event_id: Option<EventId>,
@@ -90,7 +98,19 @@ impl Parcel {
         payload: Vec<u8>,
     ) -> Self {
         let (ends, streamed, places) = (Vec::new(), EncodedSpans::new(), Vec::new());
-        Self { load, event_id, trace, payload, ends, streamed, places, epoch: 0, attempts: 0, halved: false }
+        Self {
+            load,
+            event_id,
+            trace,
+            payload,
+            head: None,
+            ends,
+            streamed,
+            places,
+            epoch: 0,
+            attempts: 0,
+            halved: false,
+        }
     }
 
     /// The memory it takes, for the bounds.
@@ -98,7 +118,8 @@ impl Parcel {
         let trace = if self.trace.is_some() { TRACE_OVERHEAD } else { 0 };
         let spans = self.streamed.bytes() + self.streamed.len() * size_of::<u32>();
         let places = self.places.len() * size_of::<Place>();
-        self.payload.len() + self.ends.len() * size_of::<u32>() + places + spans + trace + OVERHEAD
+        let head = self.head.as_ref().map_or(0, |head| head.footprint());
+        self.payload.len() + self.ends.len() * size_of::<u32>() + places + spans + trace + head + OVERHEAD
     }
 
     /// Its name in diagnostics.
@@ -120,6 +141,19 @@ impl Parcel {
         self.load.streamed = 0;
         self.load.streamed_bytes = 0;
         Some(spans)
+    }
+
+    /// Takes the attachments away from beside another SDK's event. The answer is what they weighed; `None` if there were none.
+    /// What is in a spool already is marked as [`halved`](Self::halved): what stands there is another.
+    pub(super) fn leave_attachments(&mut self) -> Option<Load> {
+        if self.head.is_none() || self.load.lane != Lane::Error || self.load.streamed == 0 {
+            return None;
+        }
+        let Load { streamed, streamed_bytes, .. } = self.load;
+        self.payload = foreign::without_attachments(&self.payload);
+        (self.load.streamed, self.load.streamed_bytes) = (0, 0);
+        self.halved |= !self.places.is_empty();
+        Some(Load { streamed, streamed_bytes, ..Load::new(Lane::Error, 0, 0) })
     }
 
     /// Two halves of what Sentry found too large: of a batch, or a transaction and the spans beside it. `None` for what cannot
@@ -163,6 +197,8 @@ impl Parcel {
 
     fn append_to(&self, envelope: &mut Envelope) {
         match self.load.lane {
+            // Only other SDKs' envelopes bring these, and they are written as they are.
+            Lane::Session | Lane::CheckIn | Lane::Metric | Lane::Other => {}
             Lane::Error => envelope.push_item(ItemKind::Event, &self.payload),
             Lane::Transaction => {
                 envelope.push_item(ItemKind::Transaction, &self.payload);
@@ -183,15 +219,24 @@ pub(super) fn write_envelope(
     sdk: &SdkInfo,
     sent_at: Timestamp,
 ) -> Vec<u8> {
-    let mut envelope = Envelope::new(&EnvelopeHeader {
-        event_id: parcel.and_then(|parcel| parcel.event_id),
-        sent_at: Some(sent_at),
-        sdk: Some(sdk.clone()),
-        trace: parcel.and_then(|parcel| parcel.trace.as_deref().cloned()),
-    });
-    if let Some(parcel) = parcel {
-        parcel.append_to(&mut envelope);
-    }
+    let foreign = parcel.and_then(|parcel| Some((parcel.head.as_deref()?, parcel)));
+    let mut envelope = if let Some((head, parcel)) = foreign {
+        let mut bytes = Vec::with_capacity(parcel.footprint());
+        head.write_line(sent_at, &mut bytes);
+        bytes.extend_from_slice(&parcel.payload);
+        Envelope::from_written(bytes)
+    } else {
+        let mut envelope = Envelope::new(&EnvelopeHeader {
+            event_id: parcel.and_then(|parcel| parcel.event_id),
+            sent_at: Some(sent_at),
+            sdk: Some(sdk.clone()),
+            trace: parcel.and_then(|parcel| parcel.trace.as_deref().cloned()),
+        });
+        if let Some(parcel) = parcel {
+            parcel.append_to(&mut envelope);
+        }
+        envelope
+    };
     if !discarded.is_empty() {
         envelope.push_client_report(&ClientReport { timestamp: sent_at, discarded: discarded.to_vec() });
     }

@@ -177,12 +177,12 @@ mod tests {
             }
         }
         let mut sends = [0; Lane::COUNT];
-        for turn in 0..130 {
+        for turn in 0..250 {
             let lane = queues.pop(Preference::Held, now).unwrap().load.lane;
             assert!(turn > 0 || lane == Lane::Error);
             sends[lane as usize] += 1;
         }
-        assert_eq!(sends, [50, 30, 30, 20]);
+        assert_eq!(sends, [50, 30, 30, 20, 40, 40, 20, 20]);
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_full_lane_loses_its_oldest_and_the_other_lanes_lose_nothing() {
         let one = parcel(Lane::Log, 100).footprint();
-        let mut queues = Queues::new([one, one, one, 3 * one]);
+        let mut queues = Queues::new([one, one, one, 3 * one, one, one, one, one]);
         queues.push(parcel(Lane::Error, 100));
         for bytes in [100, 99, 98] {
             queues.push(parcel(Lane::Log, bytes));

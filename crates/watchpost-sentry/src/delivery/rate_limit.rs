@@ -49,8 +49,17 @@ impl RateLimits {
                 Lane::Transaction => &[Category::Transaction, Category::Span],
                 Lane::Span => &[Category::Span],
                 Lane::Log => &[Category::LogItem, Category::LogByte],
+                Lane::Session => &[Category::Session],
+                Lane::CheckIn => &[Category::Monitor],
+                Lane::Metric => &[Category::TraceMetric, Category::TraceMetricByte],
+                Lane::Other => &[Category::Default],
             },
         )
+    }
+
+    /// Whether attachments must not be sent now.
+    pub(super) fn are_attachments_blocked(&self, now: Instant) -> bool {
+        self.latest(now, &[Category::Attachment]).is_some()
     }
 
     /// Until when a client report must not be sent on its own, if it must not be sent now.
@@ -116,15 +125,18 @@ mod tests {
 
     use super::*;
 
-    /// Seconds until each lane may send again, in the order of [`Lane::ALL`]; 0 is now.
-    fn waits(status: u16, rate_limits: Option<&str>, retry_after: Option<&str>) -> [f64; Lane::COUNT] {
+    /// The lanes of what we make ourselves.
+    const OWN: [Lane; 4] = [Lane::Error, Lane::Transaction, Lane::Span, Lane::Log];
+
+    /// Seconds until each of these lanes may send again; 0 is now.
+    fn waits(status: u16, rate_limits: Option<&str>, retry_after: Option<&str>) -> [f64; OWN.len()] {
         let (mut limits, now) = (RateLimits::default(), Instant::now());
         limits.observe(status, rate_limits, retry_after, noon(), now);
         seconds(&limits, now)
     }
 
-    fn seconds(limits: &RateLimits, now: Instant) -> [f64; Lane::COUNT] {
-        Lane::ALL.map(|lane| limits.blocked_until(lane, now).map_or(0.0, |until| (until - now).as_secs_f64()))
+    fn seconds(limits: &RateLimits, now: Instant) -> [f64; OWN.len()] {
+        OWN.map(|lane| limits.blocked_until(lane, now).map_or(0.0, |until| (until - now).as_secs_f64()))
     }
 
     /// Sun, 06 Nov 1994 12:00:00 GMT.
@@ -138,6 +150,28 @@ mod tests {
         assert_eq!(waits(200, Some("10:log_item"), None), [0.0, 0.0, 0.0, 10.0]);
         assert_eq!(waits(200, Some("10:log_byte:key:quota"), None), [0.0, 0.0, 0.0, 10.0]);
         assert_eq!(waits(429, Some("2.5:error;log_item:project"), None), [2.5, 0.0, 0.0, 2.5]);
+    }
+
+    #[test]
+    fn what_other_sdks_send_stops_for_its_own_category_and_attachments_for_theirs() {
+        let now = Instant::now();
+        let cases = [
+            ("session", Lane::Session),
+            ("monitor", Lane::CheckIn),
+            ("trace_metric", Lane::Metric),
+            ("trace_metric_byte", Lane::Metric),
+            ("default", Lane::Other),
+        ];
+        for (category, limited) in cases {
+            let mut limits = RateLimits::default();
+            limits.observe(200, Some(&format!("10:{category}:org")), None, noon(), now);
+            let blocked = Lane::ALL.into_iter().filter(|lane| limits.blocked_until(*lane, now).is_some());
+            assert_eq!(blocked.collect::<Vec<_>>(), [limited], "{category}");
+            assert!(!limits.are_attachments_blocked(now));
+        }
+        let mut limits = RateLimits::default();
+        limits.observe(200, Some("10:attachment:org"), None, noon(), now);
+        assert!(limits.are_attachments_blocked(now) && limits.blocked_until(Lane::Error, now).is_none());
     }
 
     #[test]

@@ -171,6 +171,12 @@ impl State {
         self.call_worker_to_report(effects);
     }
 
+    /// Counts attachments that are too large to be held.
+    pub(super) fn discard_attachments(&mut self, attachments: &Load, effects: &mut Effects) {
+        self.ledger.refuse(attachments, DropReason::QueueOverflow);
+        self.call_worker_to_report(effects);
+    }
+
     /// Seals everything that was accepted until now and asks for it to be sent at once. The answer is the ticket to ask
     /// [`is_settled`](Self::is_settled) with.
     pub(super) fn begin_flush(&mut self, now: Instant, effects: &mut Effects) -> u64 {
@@ -300,7 +306,8 @@ impl State {
         match lane {
             Lane::Log => self.logs.footprint(),
             Lane::Span => self.spans.footprint(),
-            Lane::Error | Lane::Transaction => 0,
+            // What comes sealed.
+            _ => 0,
         }
     }
 

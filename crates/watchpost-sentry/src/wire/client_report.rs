@@ -25,7 +25,7 @@ pub struct DiscardedItems {
     pub reason: DiscardReason,
     /// What.
     pub category: Category,
-    /// How many (bytes for [`Category::LogByte`]).
+    /// How many (bytes for [`Category::LogByte`], [`Category::Attachment`] and [`Category::TraceMetricByte`]).
     pub quantity: u64,
 }
 
@@ -45,6 +45,18 @@ pub enum Category {
     LogByte,
     /// `internal`: client reports themselves.
     Internal,
+    /// `session`: release health. Only other SDKs send it.
+    Session,
+    /// `attachment`: files beside an event. Only other SDKs send it.
+    Attachment,
+    /// `monitor`: check-ins of scheduled jobs. Only other SDKs send it.
+    Monitor,
+    /// `trace_metric`: a count of metrics. Only other SDKs send it.
+    TraceMetric,
+    /// `trace_metric_byte`: their size in bytes.
+    TraceMetricByte,
+    /// `default`: whatever is none of these.
+    Default,
 }
 
 /// Sentry's standard reasons for a discard.
@@ -82,6 +94,12 @@ names!(Category, "data category", {
     LogItem = "log_item",
     LogByte = "log_byte",
     Internal = "internal",
+    Session = "session",
+    Attachment = "attachment",
+    Monitor = "monitor",
+    TraceMetric = "trace_metric",
+    TraceMetricByte = "trace_metric_byte",
+    Default = "default",
 });
 
 names!(DiscardReason, "discard reason", {

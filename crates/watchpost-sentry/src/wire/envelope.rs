@@ -186,6 +186,11 @@ impl Envelope {
         EnvelopeItems::new().to_envelope(header)
     }
 
+    /// An envelope that is written already, header and items.
+    pub(crate) const fn from_written(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
     /// The envelope as it is sent, before compression.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -4,6 +4,7 @@
 
 mod account;
 mod arrival;
+mod envelopes;
 mod failure;
 mod flush;
 mod hostile;

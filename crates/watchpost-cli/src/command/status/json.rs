@@ -12,7 +12,7 @@ use watchpost_sentry::{
     wire::Category,
 };
 
-use super::KINDS;
+use super::kinds_in;
 
 /// The report on one line.
 pub(super) fn status(folder: &Path, report: &SpoolReport) -> Value {
@@ -72,9 +72,9 @@ fn queue(queue: &SpoolQueue) -> Value {
     })
 }
 
-/// `{"error": …, "transaction": …, "span": …, "log_item": …}`.
+/// `{"error": …, "transaction": …, "span": …, "log_item": …}`, and further kinds where there are any.
 pub(super) fn by_category(outcome: &Outcome, value: impl Fn(&Tally) -> Value) -> Value {
-    let values = KINDS.iter().map(|(category, _)| (category.as_str().to_owned(), value(outcome.tally(*category))));
+    let values = kinds_in(outcome).map(|(category, _)| (category.as_str().to_owned(), value(outcome.tally(category))));
     Value::Object(values.collect::<Map<_, _>>())
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use watchpost_sentry::{
-    delivery::{SpoolReport, SpooledDestination},
+    delivery::{Outcome, SpoolReport, SpooledDestination},
     wire::Category,
 };
 
@@ -31,6 +31,24 @@ pub(super) const KINDS: [(Category, &str); 4] = [
     (Category::Span, "spans"),
     (Category::LogItem, "logs"),
 ];
+
+/// Those that only envelopes of other SDKs bring; shown where there are any.
+const OTHER_KINDS: [(Category, &str); 5] = [
+    (Category::Session, "sessions"),
+    (Category::Attachment, "attachments"),
+    (Category::Monitor, "check-ins"),
+    (Category::TraceMetric, "metrics"),
+    (Category::Default, "others"),
+];
+
+/// The kinds of which anything was ever handed over, and the four of our own.
+pub(super) fn kinds_in(outcome: &Outcome) -> impl Iterator<Item = (Category, &'static str)> + '_ {
+    let is_there = |kind: &(Category, &str)| {
+        let tally = outcome.tally(kind.0);
+        tally.accepted > 0 || tally.held > 0
+    };
+    KINDS.into_iter().chain(OTHER_KINDS.into_iter().filter(is_there))
+}
 
 /// Prints the spool. Exit code 1 when something was left behind that nobody sends.
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {

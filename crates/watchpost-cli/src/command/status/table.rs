@@ -16,7 +16,7 @@ use watchpost_sentry::{
     wire::Category,
 };
 
-use super::{KINDS, counted, size};
+use super::{KINDS, counted, kinds_in, size};
 
 const QUEUE_COLUMNS: [(usize, Alignment); 8] =
     [(8, Left), (12, Left), (7, Right), (13, Right), (7, Right), (7, Right), (9, Right), (8, Right)];
@@ -76,7 +76,7 @@ fn owner(queue: &SpoolQueue) -> (String, &'static str) {
 fn tallies(text: &mut String, destination: &SpooledDestination, color: bool) {
     let header = row(TALLY_COLUMNS, ["", "ACCEPTED", "", "SENT", "", "HELD", "", "DROPPED", ""]);
     let _ = writeln!(text, "\n{}", paint(header.trim_end(), "1", color));
-    for (category, name) in KINDS {
+    for (category, name) in kinds_in(&destination.outcome) {
         let tally = destination.outcome.tally(category);
         let figures = [
             (tally.accepted, tally.accepted_bytes),
@@ -91,7 +91,7 @@ fn tallies(text: &mut String, destination: &SpooledDestination, color: bool) {
 }
 
 fn notes(text: &mut String, destination: &SpooledDestination, now: SystemTime) {
-    for (category, name) in KINDS {
+    for (category, name) in kinds_in(&destination.outcome) {
         let tally = destination.outcome.tally(category);
         for (reason, count) in tally.drops() {
             let items = counted(count, name.trim_end_matches('s'), name);

@@ -30,7 +30,7 @@ use crate::wire::Category;
 const MAGIC: [u8; 4] = *b"WPA1";
 /// Magic, length, checksum.
 const PREFIX: usize = 12;
-/// A slot's size: several times what all categories with all reasons need.
+/// A slot's size: more than all categories with all reasons need.
 const SLOT: usize = 16 * 1024;
 /// No destination's ledger is larger: it has a few thousand names at most.
 const MAX_SUM: u64 = 1024 * 1024;

@@ -13,6 +13,7 @@ pub(super) use self::reading::read;
 pub(in super::super) use self::reading::{Found, scan};
 use super::{
     super::{
+        foreign::Head,
         lane::{Lane, Load},
         parcel::Parcel,
     },
@@ -37,7 +38,12 @@ enum Kind {
     Error = 3,
     Transaction = 4,
     SpanContainer = 5,
+    /// Items of another SDK's envelope: the flags are its lane, `ends` its [`Load`]'s figures, and `trace` its header.
+    Foreign = 6,
 }
+
+/// Beside a lane in the flags: the envelope's sampling context named the DSN's key.
+const NAMES_KEY: u8 = 0x80;
 
 /// An item on its way into a record.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +52,7 @@ pub(in super::super) enum Item<'a> {
     Log(&'a [u8]),
     /// A v2 span's JSON, of this trace.
     Span { json: &'a [u8], ends_segment: bool, trace: &'a DynamicSamplingContext<'a> },
-    /// What is sealed when it comes: an error event, a transaction, a container of spans.
+    /// What is sealed when it comes: an error event, a transaction, a container of spans, another SDK's items.
     Sealed(&'a Parcel),
 }
 
@@ -76,20 +82,22 @@ pub(super) fn write(item: Item<'_>, accepted_at: u64, out: &mut Vec<u8>) {
     match item {
         Item::Log(json) => write_body(out, &Body { kind: Kind::Log, payload: json, ..Body::new(accepted_at) }),
         Item::Span { json, ends_segment, trace } => {
-            let body = Body { kind: Kind::Span, payload: json, trace: Some(trace), ..Body::new(accepted_at) };
+            let context = Some(Context::Trace(trace));
+            let body = Body { kind: Kind::Span, payload: json, context, ..Body::new(accepted_at) };
             write_body(out, &Body { flags: u8::from(ends_segment), ..body });
         }
+        Item::Sealed(parcel) if let Some(head) = &parcel.head => write_foreign(out, parcel, head, accepted_at),
         Item::Sealed(parcel) => write_body(
             out,
             &Body {
                 kind: match parcel.load.lane {
                     Lane::Error => Kind::Error,
                     Lane::Transaction => Kind::Transaction,
-                    Lane::Span | Lane::Log => Kind::SpanContainer,
+                    _ => Kind::SpanContainer,
                 },
                 event_id: parcel.event_id.unwrap_or_default(),
                 spans: parcel.load.spans,
-                trace: parcel.trace.as_deref(),
+                context: parcel.trace.as_deref().map(Context::Trace),
                 ends: if parcel.ends.is_empty() { &parcel.streamed.ends } else { &parcel.ends },
                 streamed: &parcel.streamed.payload,
                 payload: &parcel.payload,
@@ -121,10 +129,16 @@ struct Body<'a> {
     event_id: EventId,
     spans: u64,
     flags: u8,
-    trace: Option<&'a DynamicSamplingContext<'a>>,
+    context: Option<Context<'a>>,
     ends: &'a [u32],
     streamed: &'a [u8],
     payload: &'a [u8],
+}
+
+/// What stands in the place of the trace.
+enum Context<'a> {
+    Trace(&'a DynamicSamplingContext<'a>),
+    Head(&'a Head),
 }
 
 impl Body<'_> {
@@ -135,12 +149,30 @@ impl Body<'_> {
             event_id: EventId([0; 16]),
             spans: 0,
             flags: 0,
-            trace: None,
+            context: None,
             ends: &[],
             streamed: &[],
             payload: &[],
         }
     }
+}
+
+/// Items of another SDK's envelope.
+fn write_foreign(out: &mut Vec<u8>, parcel: &Parcel, head: &Head, accepted_at: u64) {
+    let load = &parcel.load;
+    // None of them is longer than an item may be.
+    let figure = |figure: u64| u32::try_from(figure).unwrap_or(u32::MAX);
+    let key = if head.names_key() { NAMES_KEY } else { 0 };
+    let body = Body {
+        kind: Kind::Foreign,
+        spans: if load.lane == Lane::Transaction { load.spans } else { load.items },
+        flags: load.lane as u8 | key,
+        context: Some(Context::Head(head)),
+        ends: &[figure(load.bytes), figure(load.streamed), figure(load.streamed_bytes)],
+        payload: &parcel.payload,
+        ..Body::new(accepted_at)
+    };
+    write_body(out, &body);
 }
 
 fn write_body(out: &mut Vec<u8>, body: &Body<'_>) {
@@ -151,8 +183,10 @@ fn write_body(out: &mut Vec<u8>, body: &Body<'_>) {
     out.push(body.flags);
     let lengths = out.len();
     out.extend_from_slice(&[0; 12]);
-    if let Some(trace) = body.trace {
-        trace.write_json_without_key(out);
+    match body.context {
+        Some(Context::Trace(trace)) => trace.write_json_without_key(out),
+        Some(Context::Head(head)) => head.write_record(out),
+        None => {}
     }
     let trace = out.len() - lengths - 12;
     for end in body.ends {

@@ -102,7 +102,7 @@ struct Segment {
 #[derive(Debug)]
 enum Records {
     Open { slips: Vec<Slip>, held: u32, spilled: u32 },
-    Folded { done: Vec<u32>, totals: [Load; Lane::COUNT] },
+    Folded { done: Vec<u32>, totals: Box<[Load; Lane::COUNT]> },
 }
 
 /// A record, in few bytes.
@@ -405,7 +405,7 @@ impl Shelf {
         if let Records::Open { slips, held: 0, .. } = &segment.records {
             let (_, totals) = segment.records.totals();
             let done = slips.iter().filter(|slip| slip.state == State::Done).map(|slip| slip.offset).collect();
-            segment.records = Records::Folded { done, totals };
+            segment.records = Records::Folded { done, totals: Box::new(totals) };
         }
     }
 }
@@ -415,7 +415,7 @@ impl Records {
     fn totals(&self) -> ([Load; Lane::COUNT], [Load; Lane::COUNT]) {
         let (mut held, mut spilled) = (nothing(), nothing());
         match self {
-            Self::Folded { totals, .. } => spilled = *totals,
+            Self::Folded { totals, .. } => spilled = **totals,
             Self::Open { slips, .. } => {
                 for slip in slips {
                     match slip.state {

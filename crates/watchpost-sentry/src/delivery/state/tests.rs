@@ -16,6 +16,7 @@ use crate::{
         batch::MAX_AGE,
         dispatch::Shipment,
         encoded::{EncodedSpans, EncodedTransaction},
+        foreign,
     },
     wire::{DiscardedItems, EventId, TraceId},
 };

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Entry, FIXED, Kind, MAGIC, MAX_BODY, PREFIX, Stored};
+use super::{Entry, FIXED, Kind, MAGIC, MAX_BODY, NAMES_KEY, PREFIX, Stored};
 use crate::{
     delivery::{
         encoded::{EncodedSpans, EncodedTransaction},
+        foreign,
         lane::{Lane, Load},
         parcel::Parcel,
         spool::account::checksum,
@@ -106,6 +107,7 @@ impl<'a> Reader<'a> {
             3 => Kind::Error,
             4 => Kind::Transaction,
             5 => Kind::SpanContainer,
+            6 => Kind::Foreign,
             _ => return None,
         };
         Some(Head {
@@ -124,7 +126,8 @@ impl<'a> Reader<'a> {
 fn read_entry(body: &[u8], offset: usize) -> Option<Entry> {
     let mut reader = Reader::new(body);
     let head = reader.head()?;
-    let (_, _) = (reader.take(head.trace)?, reader.take(head.ends.checked_mul(4)?)?);
+    reader.take(head.trace)?;
+    let ends = reader.take(head.ends.checked_mul(4)?)?;
     let streamed = reader.take(head.streamed)?;
     let bytes = reader.rest.len() as u64;
     let commas = (head.ends as u64).saturating_sub(1);
@@ -137,15 +140,34 @@ fn read_entry(body: &[u8], offset: usize) -> Option<Entry> {
             Load { spans: head.spans, streamed, streamed_bytes, ..Load::new(Lane::Transaction, 1, bytes) }
         }
         Kind::SpanContainer => Load::new(Lane::Span, head.ends as u64, bytes.saturating_sub(commas)),
+        Kind::Foreign => foreign_load(&head, ends)?,
     };
     Some(Entry { offset: u32::try_from(offset).ok()?, accepted_at: head.accepted_at, load })
 }
 
+/// What another SDK's items weigh.
+fn foreign_load(head: &Head, ends: &[u8]) -> Option<Load> {
+    let lane = *Lane::ALL.get(usize::from(head.flags & !NAMES_KEY))?;
+    let mut figures = Reader::new(ends);
+    let mut figure = || Some(u64::from(u32::from_le_bytes(figures.array()?)));
+    let (bytes, streamed, streamed_bytes) = (figure()?, figure()?, figure()?);
+    let (items, spans) = if lane == Lane::Transaction { (1, head.spans) } else { (head.spans, 0) };
+    // Every item takes a byte at least.
+    let items = items.clamp(1, MAX_BODY as u64);
+    Some(Load { spans, streamed, streamed_bytes, ..Load::new(lane, items, bytes) })
+}
+
 fn read_body(mut reader: Reader<'_>, public_key: &str) -> Option<Stored> {
     let head = reader.head()?;
-    let trace = reader.take(head.trace)?;
+    let context = reader.take(head.trace)?;
+    if head.kind == Kind::Foreign {
+        let load = foreign_load(&head, reader.take(head.ends.checked_mul(4)?)?)?;
+        reader.take(head.streamed)?;
+        let envelope = foreign::Head::read_record(context, head.flags & NAMES_KEY != 0, public_key)?;
+        return Some(Stored::Sealed(Box::new(Parcel::foreign(load, envelope, reader.rest.to_vec()))));
+    }
     let trace: Option<DynamicSamplingContext<'static>> =
-        if trace.is_empty() { None } else { serde_json::from_slice(trace).ok() };
+        if context.is_empty() { None } else { serde_json::from_slice(context).ok() };
     let trace = trace.map(|trace| DynamicSamplingContext { public_key: Cow::Owned(public_key.to_owned()), ..trace });
     let ends = reader.take(head.ends.checked_mul(4)?)?;
     let ends: Vec<u32> =
@@ -162,6 +184,8 @@ fn read_body(mut reader: Reader<'_>, public_key: &str) -> Option<Stored> {
             let transaction = EncodedTransaction { event_id, json: payload, spans, streamed };
             Stored::Sealed(Box::new(Parcel::transaction(transaction, trace.as_ref())))
         }
+        // Read above.
+        Kind::Foreign => return None,
         Kind::SpanContainer => {
             Stored::Sealed(Box::new(Parcel::spans(EncodedSpans { payload, ends }, Box::new(trace?))))
         }

@@ -2,7 +2,10 @@ use proptest::prelude::*;
 
 use super::{reading::body_at, *};
 use crate::{
-    delivery::encoded::{EncodedSpans, EncodedTransaction},
+    delivery::{
+        encoded::{EncodedSpans, EncodedTransaction},
+        foreign,
+    },
     wire::TraceId,
 };
 
@@ -39,6 +42,26 @@ fn segment() -> Vec<u8> {
     write(Item::Sealed(&Parcel::spans(streamed, Box::new(trace()))), 55, &mut out);
     seal(&mut out);
     out
+}
+
+#[test]
+fn another_sdks_items_read_back_the_same_and_the_key_is_not_on_the_disk() {
+    let envelope = b"{\"event_id\":\"1\",\"trace\":{\"a\":1,\"public_key\":\"s3cret\"}}\n\
+        {\"type\":\"event\"}\n{}\n{\"type\":\"attachment\",\"length\":3}\n\x00\n\xff\n\
+        {\"type\":\"log\",\"item_count\":7}\n{\"items\":[]}\n";
+    let mut parcels = foreign::parcels(envelope, "s3cret").unwrap();
+    parcels.extend(foreign::parcels(b"{}\n{\"type\":\"transaction\"}\n{\"spans\":[1,2]}", "s3cret").unwrap());
+    let mut segment = Vec::new();
+    parcels.iter().for_each(|parcel| write(Item::Sealed(parcel), 77, &mut segment));
+    seal(&mut segment);
+    assert!(memchr::memmem::find(&segment, b"s3cret").is_none());
+    let Found { entries, damaged } = scan(&segment);
+    assert_eq!((entries.len(), damaged), (3, 0));
+    for (entry, parcel) in entries.iter().zip(&parcels) {
+        let Some((77, Stored::Sealed(stored))) = read(&segment, entry.offset, "s3cret") else { panic!("{entry:?}") };
+        assert_eq!((entry.load, stored.load), (parcel.load, parcel.load));
+        assert_eq!((&stored.payload, &stored.head), (&parcel.payload, &parcel.head));
+    }
 }
 
 #[test]

@@ -44,7 +44,8 @@ impl Shelf {
             self.spilled[load.lane as usize] += load.items;
             add(&mut self.kept, load);
         }
-        self.segments.insert(slot, Segment { file, lane, bytes, records: Records::Folded { done, totals } });
+        self.segments
+            .insert(slot, Segment { file, lane, bytes, records: Records::Folded { done, totals: Box::new(totals) } });
         self.tidy(slot);
         totals.into_iter().filter(|load| load.items > 0).collect()
     }
@@ -159,8 +160,8 @@ impl Shelf {
                 let mut left = nothing();
                 let undone = found.entries.iter().filter(|entry| done.binary_search(&entry.offset).is_err());
                 undone.for_each(|entry| add(&mut left, &entry.load));
-                lost = std::mem::replace(totals, left);
-                for (lost, left) in lost.iter_mut().zip(&*totals) {
+                lost = std::mem::replace(&mut **totals, left);
+                for (lost, left) in lost.iter_mut().zip(&**totals) {
                     subtract(lost, left);
                 }
                 lost.iter().for_each(|load| take(&mut self.kept, load));

@@ -12,6 +12,8 @@ enum Event {
     Single(Lane, usize),
     Span(u8, usize, bool),
     Hybrid(usize),
+    /// An envelope of another SDK with items of these kinds and so many attachments.
+    Foreign(Vec<&'static str>, usize),
     Discard(u64),
     Pass(u64),
     Answer(usize, u16),
@@ -27,8 +29,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         Just("2:span:o"),
         Just("1::o"),
         Just("3:error;log_byte:o"),
-        Just("2:transaction:o")
+        Just("2:transaction:o"),
+        Just("2:attachment;session:o"),
+        Just("1:monitor;trace_metric_byte;default:o")
     ];
+    let kinds = proptest::sample::subsequence(
+        vec!["event", "transaction", "session", "check_in", "log", "span", "trace_metric", "feedback", "client_report"],
+        0..5,
+    );
     let statuses = prop_oneof![Just(200_u16), Just(200), Just(400), Just(413), Just(429), Just(500)];
     let event = prop_oneof![
         4 => (1..3_000_usize).prop_map(Event::Log),
@@ -36,6 +44,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => (lane, 1..3_000_usize).prop_map(|(lane, bytes)| Event::Single(lane, bytes)),
         3 => (0..4_u8, 1..3_000_usize, any::<bool>()).prop_map(|(trace, bytes, ends)| Event::Span(trace, bytes, ends)),
         2 => (0..5_usize).prop_map(Event::Hybrid),
+        3 => (kinds, 0..3_usize).prop_map(|(kinds, attachments)| Event::Foreign(kinds, attachments)),
         1 => (1..9_u64).prop_map(Event::Discard),
         2 => (0..8_000_u64).prop_map(Event::Pass),
         6 => (0..8_usize, statuses).prop_map(|(place, status)| Event::Answer(place, status)),
@@ -53,6 +62,12 @@ fn count_held(world: &World) -> [u64; Category::ALL.len()] {
     for parcel in world.state.queues.parcels().chain(shipped) {
         held[parcel.load.lane.category() as usize] += parcel.load.items;
         held[Category::Span as usize] += parcel.streamed.len() as u64;
+        if parcel.load.lane == Lane::Error {
+            held[Category::Attachment as usize] += parcel.load.streamed;
+        }
+        if parcel.load.lane == Lane::Metric {
+            held[Category::TraceMetricByte as usize] += parcel.load.bytes;
+        }
         if parcel.load.lane == Lane::Log {
             held[Category::LogByte as usize] += parcel.load.bytes;
         }
@@ -96,6 +111,17 @@ proptest! {
                 Event::Span(trace, bytes, ends) => world.span(trace, bytes, ends),
                 Event::Hybrid(spans) => {
                     world.hybrid(spans);
+                }
+                Event::Foreign(kinds, attachments) => {
+                    let mut envelope = b"{}\n".to_vec();
+                    for kind in kinds.into_iter().chain((0..attachments).map(|_| "attachment")) {
+                        let bytes = if kind == "attachment" { "x".repeat(1_000) } else { "{}".to_owned() };
+                        let item = format!("{{\"type\":\"{kind}\",\"length\":{}}}\n{bytes}\n", bytes.len());
+                        envelope.extend_from_slice(item.as_bytes());
+                    }
+                    for parcel in foreign::parcels(&envelope, "key").unwrap() {
+                        world.act(|state, now, effects| state.single(parcel, || now, effects));
+                    }
                 }
                 Event::Discard(count) => world.act(|state, _, effects| {
                     state.discard(DropReason::BeforeSend, Category::LogItem, count, effects);

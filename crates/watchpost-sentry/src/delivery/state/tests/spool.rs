@@ -94,6 +94,17 @@ impl Spooled {
         self.world.act(|state, now, effects| state.log(json.as_bytes(), || now, effects));
     }
 
+    fn foreign(&mut self, attachments: usize) {
+        let mut envelope = b"{}\n{\"type\":\"event\"}\n{}\n{\"type\":\"session\"}\n{}\n".to_vec();
+        for _ in 0..attachments {
+            envelope.extend_from_slice(b"{\"type\":\"attachment\",\"length\":3000}\n");
+            envelope.extend_from_slice(&[b'\n'; 3_001]);
+        }
+        for parcel in foreign::parcels(&envelope, "key").unwrap() {
+            self.world.act(|state, now, effects| state.single(parcel, || now, effects));
+        }
+    }
+
     /// The disk does what it is asked for.
     fn write(&mut self) {
         let commands = self.world.state.shelf.as_mut().unwrap().take_commands();
@@ -129,6 +140,7 @@ impl Spooled {
         }
         if matches!(&answer, Answer::Response(response) if response.status == 200)
             && let Some(parcel) = &self.world.under_way[place].parcel
+            && parcel.head.is_none()
         {
             let payload = String::from_utf8(parcel.payload.clone()).unwrap();
             self.arrived.extend(payload.split(',').map(|number| number.parse::<u64>().unwrap()));
@@ -180,6 +192,8 @@ impl Spooled {
 #[derive(Clone, Debug)]
 enum Event {
     Logs(usize, usize),
+    /// An error of another SDK with so many attachments, and a session beside it.
+    Foreign(usize),
     Write,
     Answer(usize, u16),
     Unreachable(usize),
@@ -189,15 +203,18 @@ enum Event {
     Kill,
 }
 
-fn events(kills: bool) -> impl Strategy<Value = Vec<Event>> {
+fn events(kills: bool, foreign: bool) -> impl Strategy<Value = Vec<Event>> {
     let statuses = prop_oneof![Just(200_u16), Just(200), Just(200), Just(400), Just(413), Just(429), Just(500)];
     let kill = if kills { 1 } else { 0 };
+    let foreign = if foreign { 6 } else { 0 };
+    let limits = prop_oneof![Just("1:log_item:o"), Just("3::o"), Just("2:attachment:o"), Just("2:error:o")];
     let event = prop_oneof![
         6 => (1..200_usize, 20..400_usize).prop_map(|(count, bytes)| Event::Logs(count, bytes)),
+        foreign => (0..3_usize).prop_map(Event::Foreign),
         6 => Just(Event::Write),
         6 => (0..4_usize, statuses).prop_map(|(place, status)| Event::Answer(place, status)),
         2 => (0..4_usize).prop_map(Event::Unreachable),
-        1 => (0..4_usize, prop_oneof![Just("1:log_item:o"), Just("3::o")]).prop_map(|(at, limits)| Event::Limit(at, limits)),
+        1 => (0..4_usize, limits).prop_map(|(at, limits)| Event::Limit(at, limits)),
         3 => (0..8_000_u64).prop_map(Event::Pass),
         1 => Just(Event::Flush),
         kill => Just(Event::Kill),
@@ -210,6 +227,7 @@ fn run(events: Vec<Event>, limit: usize, max_bytes: u64) -> Result<Spooled, Test
     for event in events {
         match event {
             Event::Logs(count, bytes) => (0..count).for_each(|_| spooled.log(bytes)),
+            Event::Foreign(attachments) => spooled.foreign(attachments),
             Event::Write => spooled.write(),
             Event::Answer(place, code) => spooled.answer(place, status(code)),
             Event::Unreachable(place) => spooled.answer(place, unreachable_sentry()),
@@ -231,7 +249,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn without_a_kill_everything_arrives_once_or_is_counted(events in events(false), limit in 8_000_usize..60_000) {
+    fn without_a_kill_everything_arrives_once_or_is_counted(events in events(false, false), limit in 8_000_usize..60_000) {
         let spooled = run(events, limit, 1 << 30)?;
         let arrived: BTreeSet<u64> = spooled.arrived.iter().copied().collect();
         prop_assert_eq!(arrived.len(), spooled.arrived.len(), "nothing arrives twice");
@@ -242,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_killed_what_was_written_arrives_or_is_counted(events in events(true), limit in 8_000_usize..60_000) {
+    fn whoever_is_killed_what_was_written_arrives_or_is_counted(events in events(true, false), limit in 8_000_usize..60_000) {
         let spooled = run(events, limit, 1 << 30)?;
         let arrived: BTreeSet<u64> = spooled.arrived.iter().copied().collect();
         let missing = spooled.written.difference(&arrived).count() as u64;
@@ -255,7 +273,22 @@ proptest! {
     }
 
     #[test]
-    fn the_bound_in_bytes_holds_and_what_it_costs_is_counted(events in events(false), limit in 8_000_usize..20_000) {
+    fn what_other_sdks_send_is_sent_or_counted_too(
+        events in events(true, true),
+        limit in 8_000_usize..60_000,
+        max_bytes in 32_000_u64..1_000_000,
+    ) {
+        let spooled = run(events, limit, max_bytes)?;
+        let outcome = spooled.world.outcome();
+        for category in [Category::Error, Category::Attachment, Category::Session] {
+            let tally = outcome.tally(category);
+            prop_assert_eq!(tally.accepted, tally.sent + tally.dropped());
+            prop_assert_eq!(tally.accepted_bytes, tally.sent_bytes + tally.dropped_bytes());
+        }
+    }
+
+    #[test]
+    fn the_bound_in_bytes_holds_and_what_it_costs_is_counted(events in events(false, false), limit in 8_000_usize..20_000) {
         const MAX: u64 = 64 * 1024;
         let spooled = run(events, limit, MAX)?;
         let arrived: BTreeSet<u64> = spooled.arrived.iter().copied().collect();
