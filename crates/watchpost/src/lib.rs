@@ -10,6 +10,7 @@
 //! * [`exporter`]: redaction, mapping and delivery in one handle.
 //! * [`mcp`]: capture, the sans-I/O observer of MCP traffic.
 //! * [`ai`]: capture, the tracer of AI agents.
+//! * `sentry_sdk` (feature `sentry`): beside an application's own `sentry::init`.
 //! * [`testing`]: an exporter that keeps what would be sent, for tests.
 
 #[cfg(doctest)]
@@ -24,4 +25,6 @@ pub mod mapping;
 pub mod mcp;
 pub mod model;
 pub mod redact;
+#[cfg(feature = "sentry")]
+pub mod sentry_sdk;
 pub mod testing;

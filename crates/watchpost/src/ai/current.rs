@@ -15,12 +15,55 @@ use super::{failure, state::State};
 thread_local! {
     static CURRENT: RefCell<Vec<(u64, Arc<State>)>> = const { RefCell::new(Vec::new()) };
     static TICKET: Cell<u64> = const { Cell::new(0) };
+    /// How many spans of the stack are outside of the call of a tracked server that this thread works on.
+    static OUTSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The span this thread's code runs in.
 pub(super) fn current() -> Option<Arc<State>> {
-    // No stack while the thread ends.
-    CURRENT.try_with(|current| current.borrow().last().map(|(_, state)| Arc::clone(state))).ok().flatten()
+    let outside = OUTSIDE.try_with(Cell::get).unwrap_or(0);
+    // No stack while the thread ends; no answer for who asks while it is changed.
+    let last = |current: &RefCell<Vec<(u64, Arc<State>)>>| {
+        let current = current.try_borrow().ok()?;
+        current.get(outside..)?.last().map(|(_, state)| Arc::clone(state))
+    };
+    CURRENT.try_with(last).ok().flatten()
+}
+
+/// The innermost span that this code runs in, of whatever tracer, or the call of a tracked server, as far as it is known already.
+/// A panic hook may ask: nothing here panics, waits, or runs a host's code.
+#[cfg(feature = "sentry")]
+pub(crate) fn innermost() -> Option<crate::model::TraceParent> {
+    match current() {
+        Some(state) => {
+            Some(crate::model::TraceParent { trace_id: state.trace_id, span_id: state.span_id, sampled: state.sampled })
+        }
+        #[cfg(feature = "rmcp")]
+        None => crate::mcp::track::current_call()?.known_span(),
+        #[cfg(not(feature = "rmcp"))]
+        None => None,
+    }
+}
+
+/// Runs the handler of a tracked server's call: the spans that its thread is in, which has the whole runtime run in a span
+/// perhaps, are outside of it.
+#[cfg(feature = "rmcp")]
+pub(crate) async fn in_call<F: Future>(handler: F) -> F::Output {
+    struct Restore(usize);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = OUTSIDE.try_with(|outside| outside.set(self.0));
+        }
+    }
+
+    let mut handler = std::pin::pin!(handler);
+    std::future::poll_fn(|context| {
+        let depth = CURRENT.try_with(|current| current.borrow().len()).unwrap_or(0);
+        let _restore = Restore(OUTSIDE.try_with(|outside| outside.replace(depth)).unwrap_or(0));
+        handler.as_mut().poll(context)
+    })
+    .await
 }
 
 /// The span outside of all of ours that this code runs in: the call of a tracked MCP server.

@@ -70,8 +70,10 @@ mod starter;
 mod state;
 mod tracer;
 
+#[cfg(feature = "sentry")]
+pub(crate) use self::current::innermost;
 #[cfg(feature = "rmcp")]
-pub(crate) use self::failure::failure_of;
+pub(crate) use self::{current::in_call, failure::failure_of};
 use crate::model;
 
 pub use self::{

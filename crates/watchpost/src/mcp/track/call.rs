@@ -121,6 +121,12 @@ impl CurrentCall {
         *span.get_or_init(|| tracker.span_of(event_id, self.session_id(), *incoming))
     }
 
+    /// The call's span if it was asked for before: without running any exporter's code.
+    #[cfg(feature = "sentry")]
+    pub(crate) fn known_span(&self) -> Option<TraceParent> {
+        self.0.span.get().copied().flatten()
+    }
+
     /// The W3C `traceparent` to send with calls of other services.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {

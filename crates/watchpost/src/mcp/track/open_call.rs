@@ -12,6 +12,7 @@ use super::{
     connection::{Asked, Connection},
 };
 use crate::{
+    ai::in_call,
     mcp::KnownSession,
     model::{Completion, ErrorInfo, ErrorKind, Implementation},
 };
@@ -58,7 +59,11 @@ impl<C: Fn() -> bool> OpenCall<C> {
         mut self,
         handler: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<T, ErrorData> {
-        let result = CURRENT.scope(self.call.clone(), handler).instrument(self.span()).await;
+        let span = self.span();
+        let handler = CURRENT.scope(self.call.clone(), in_call(handler));
+        #[cfg(feature = "sentry")]
+        let handler = crate::sentry_sdk::in_own_hub(handler);
+        let result = handler.instrument(span).await;
         let facts = match &result {
             Ok(answer) => answer.facts(self.connection.tracker().capture().results),
             Err(error) => {
@@ -75,6 +80,13 @@ impl<C: Fn() -> bool> OpenCall<C> {
     /// The span that `tracing` spans of the handler nest under.
     fn span(&self) -> tracing::Span {
         let Some(opened) = &self.opened else { return tracing::Span::none() };
+        // What makes Sentry transactions of spans goes on with the trace that this names.
+        #[cfg(feature = "sentry")]
+        let sentry_trace = crate::sentry_sdk::is_linked().then(|| self.call.span()).flatten();
+        #[cfg(feature = "sentry")]
+        let sentry_trace = sentry_trace.map(|span| format!("{}-{}", span.trace_id, span.span_id));
+        #[cfg(not(feature = "sentry"))]
+        let sentry_trace: Option<String> = None;
         let span = tracing::info_span!(
             target: "watchpost::mcp",
             "mcp.server",
@@ -85,6 +97,7 @@ impl<C: Fn() -> bool> OpenCall<C> {
             watchpost.session.id = self.call.session_id(),
             trace_id = tracing::field::Empty,
             span_id = tracing::field::Empty,
+            sentry.trace = sentry_trace.as_deref(),
         );
         if !span.is_disabled()
             && let Some(ours) = self.call.span()
