@@ -82,8 +82,8 @@ for (const scheme of ["light", "dark"]) {
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   for (const [path, name, words] of PAGES) {
     await open(path);
-    const shown = await text();
-    for (const word of words) expect(shown.includes(word), `${path} does not show ${word}`);
+    // Rows have their text once they were painted.
+    for (const word of words) await until(`${path} shows ${word}`, (word) => document.querySelector("main").innerText.includes(word), word);
     await accessible(path);
     const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3);
     expect(scheme === "dark" ? ground < 60 : ground > 200, `${path} is not ${scheme}`);
@@ -120,13 +120,42 @@ for (const [name, begins] of [["copy JSON", "{"], ["copy curl", "curl "], ["copy
   await until(`${name} ends`, () => [...document.querySelectorAll("section.raw button")].every((button) => button.textContent !== "copied"));
 }
 
-// 4. Live: what arrives appears without a reload.
-await open("/logs");
-await until("the live sign", () => document.getElementById("live")?.textContent === "live");
+// What would be a command to a terminal is not pasted into one.
+await fetch(`${base}/api/1/envelope/`, { method: "POST", body: `{}\n{"type":"attachment"}\nescape-${process.pid} \u001b[201~\n` });
+await open(`/search?query=escape-${process.pid}`);
+await (await page.$("#list summary")).click();
+await until("an attachment's text", () => document.querySelector("section.raw button"));
+await page.evaluate(() => [...document.querySelectorAll("section.raw button")].find((button) => button.textContent === "copy curl").click());
+await until("copy curl says so", () => [...document.querySelectorAll("section.raw button")].some((button) => button.textContent === "copied"));
+const pasted = await page.evaluate(() => navigator.clipboard.readText());
+expect(/^[ -~]+\n$/.test(pasted) && pasted.includes("/envelope | curl"), `copy curl copies ${JSON.stringify(pasted.slice(0, 80))}`);
+
+// 4. Live: what arrives appears on every page without a reload.
 const word = `live-${process.pid}`;
-const log = JSON.stringify({ items: [{ timestamp: Date.now() / 1000, trace_id: "f".repeat(32), level: "warn", body: word, attributes: {} }] });
-await fetch(`${base}/api/1/envelope/`, { method: "POST", body: `{}\n${JSON.stringify({ type: "log", length: log.length })}\n${log}\n` });
-await until("a log that arrives", (word) => document.querySelector("#list")?.innerText.includes(word), word);
+const post = (items) => fetch(`${base}/api/1/envelope/`, { method: "POST", body: ["{}", ...items.flatMap(([type, payload]) => [JSON.stringify({ type }), JSON.stringify(payload)])].join("\n") });
+// A failed call of an MCP tool named `name`: its log, its transaction, its error.
+async function call(name, session, trace) {
+  const [at, span] = [Date.now() / 1000, [...name].reduce((sum, char) => (sum * 31n + BigInt(char.charCodeAt(0))) & 0xffffffffffffffffn, 7n).toString(16).padStart(16, "0")];
+  const facts = { event_type: "tools/call", session_id: session, server_name: "live" };
+  const contexts = { trace: { trace_id: trace, span_id: span, op: "tools/call", status: "internal_error" } };
+  const attributes = Object.fromEntries(Object.entries({ ...facts, resource_name: name }).map(([key, value]) => [key, { value, type: "string" }]));
+  await post([["log", { items: [{ timestamp: at, trace_id: trace, span_id: span, level: "error", body: `log of ${name}`, attributes }] }],
+    ["transaction", { event_id: span + span, timestamp: at, start_timestamp: at - 0.01, transaction: `call of ${name}`, contexts, tags: { ...facts, resource: name }, spans: [] }],
+    ["event", { event_id: span + trace.slice(16), timestamp: at, level: "error", exception: { values: [{ type: `error of ${name}`, value: "live" }] }, contexts, tags: { ...facts, resource: name } }]]);
+}
+const steady = ["5e55".repeat(8), `session-${word}`];
+await call(`first-${word}`, steady[1], steady[0]);
+const LIVE = [["/logs", "log of"], ["/sessions", "session of"], ["/traces", "call of"], ["/issues", "error of"], ["/tools", ""], ["/", "error of"], [`/search?query=${word}`, "log of"], [`/sessions/${steady[1]}`, ""], [`/traces/${steady[0]}`, "call of"]];
+for (const [at, [path, what]] of LIVE.entries()) {
+  await open(path);
+  await until(`the live sign of ${path}`, () => document.getElementById("live")?.textContent === "live");
+  const name = `tool${at}-${word}`;
+  const own = path.endsWith(steady[0]) || path.endsWith(steady[1]);
+  await call(name, own ? steady[1] : `session of ${name}`, own ? steady[0] : String(at).repeat(32));
+  await until(`what arrives on ${path}`, (shown) => document.querySelector("main").textContent.includes(shown), `${what} ${name}`.trim());
+}
+await open("/logs#%");
+await until("the live sign beside an address that names no row", () => document.getElementById("live")?.textContent === "live");
 
 // 5. By keyboard alone: search, rows, areas, help, light and dark.
 await open("/");
@@ -154,7 +183,7 @@ await page.keyboard.press("d");
 const ACTIVE = "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]";
 const evil = (await read("/api/sessions?limit=1000")).sessions.find((session) => session.id.includes("<script>"));
 const issue = (await read("/api/issues")).issues.find((issue) => issue.title.includes("<script>"));
-const targets = ["/", "/sessions", `/sessions/${encodeURIComponent(evil.id)}`, "/traces", `/traces/${hostile}`, "/issues", `/issues/${issue.id}`, "/tools", "/logs", "/search?query=pwned", `/traces/${knot}`, "/search?query=half+a+pair"];
+const targets = ["/", "/sessions", `/sessions/${encodeURIComponent(evil.id)}`, "/traces", `/traces/${hostile}`, "/issues", `/issues/${issue.id}`, "/tools", "/logs", "/search?query=pwned", `/traces/${knot}`, "/search?query=half+a+pair", "/search?query=deep"];
 for (const path of targets) {
   await open(path);
   await page.evaluate(() => [...document.querySelectorAll("main details")].slice(0, 12).forEach((details) => { details.open = true; }));
@@ -163,6 +192,7 @@ for (const path of targets) {
     pwned: window.pwned !== undefined,
     markup: document.querySelectorAll("main img, main script, main iframe, main [onerror]").length,
     active: new RegExp(active).test(document.body.innerText),
+    failed: document.querySelector("main").innerText.includes("could not be loaded"),
     links: [...document.querySelectorAll("a")].filter((link) => !/^(\/|#)/.test(link.getAttribute("href"))).length,
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     cut: [...document.querySelectorAll(".card.scroll")].some((box) => box.scrollWidth > box.clientWidth),
@@ -173,6 +203,7 @@ for (const path of targets) {
   expect(!seen.active, `${path}: control characters or reordering are shown`);
   expect(seen.links === 0, `${path}: a link leads elsewhere`);
   expect(seen.wide <= 0, `${path}: a payload widens the page by ${seen.wide} px`);
+  expect(!seen.failed, `${path}: what was opened could not be loaded`);
   expect(!seen.cut, `${path}: a payload pushes columns out of sight`);
   expect(seen.length < 16e6, `${path}: the page has ${seen.length} characters`);
 }

@@ -28,7 +28,9 @@
 
   // A link to a row opens it.
   function openTarget() {
-    const details = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector("details");
+    let id;
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; /* nothing's address */ }
+    const details = id && document.getElementById(id)?.querySelector("details");
     if (details) details.open = true;
   }
 

@@ -8,19 +8,24 @@
 
   const LONGEST = 512 * 1024;
   const COLORED = 128 * 1024;
-  const ACTIVE = /[\u007f-\u009f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+  // Nested more deeply, lines are indented no further; a payload may open a bracket half a million times.
+  const DEEPEST = 40;
+  // Characters that indenting may make of a payload.
+  const ROOM = 4 * LONGEST;
+  const ACTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
   const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
 
   // Indents without parsing: a parsed number above 2^53 would show other digits than were sent.
   function indented(json) {
     let out = "", depth = 0;
-    const line = () => "\n" + "  ".repeat(depth);
+    const line = () => "\n" + "  ".repeat(Math.min(depth, DEEPEST));
     for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g)) {
       if (token === "{" || token === "[") { depth += 1; out += token + line(); }
       else if (token === "}" || token === "]") { depth = Math.max(0, depth - 1); out += line() + token; }
       else if (token === ",") out += token + line();
       else if (token === ":") out += ": ";
       else out += token;
+      if (out.length > ROOM) return out + "…";
     }
     return out.replace(/([{[])\s+([}\]])/g, "$1$2");
   }
@@ -81,17 +86,21 @@
     return response.text();
   }
 
-  // The word that ends the text must not be a line of it.
-  function curl(body) {
+  // Pasted control characters are commands to a terminal: a payload with any is fetched instead. The word that ends the text must
+  // not be a line of it.
+  const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+  function curl(body, item) {
+    const send = `curl -sS ${location.origin}/api/1/envelope/ -H 'Content-Type: application/x-sentry-envelope' --data-binary @-`;
+    if (CONTROL.test(body)) return `curl -sS ${location.origin}/api/items/${encodeURIComponent(item)}/envelope | ${send}\n`;
     let end = "WATCHPOST";
     while (body.includes(end)) end += "_";
-    return `curl -sS ${location.origin}/api/1/envelope/ -H 'Content-Type: application/x-sentry-envelope' --data-binary @- <<'${end}'\n${body.replace(/\n$/, "")}\n${end}\n`;
+    return `${send} <<'${end}'\n${body.replace(/\n$/, "")}\n${end}\n`;
   }
 
   function addCopy(section, sent) {
     const choices = [
       ["copy JSON", () => sent],
-      ["copy curl", async () => curl(await envelope(section))],
+      ["copy curl", async () => curl(await envelope(section), section.dataset.item)],
       ["copy fixture", () => envelope(section)],
     ];
     for (const [name, text] of choices) {
