@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     notice::Notice,
-    spool::{Content, SpoolMode, Writer, destination},
+    spool::{Content, ReadBack, SpoolMode, Writer, destination},
     state::TakenOver,
     worker::{Guarded, Shared},
 };
@@ -185,7 +185,8 @@ impl Shared {
                 writer.tell(account);
             }
             for content in read.drain(..) {
-                self.with(|guarded, effects| guarded.state.restore(&content, Instant::now(), effects));
+                let mut read = ReadBack::of(content, self.config.dsn().public_key());
+                self.with(|guarded, effects| guarded.state.restore(&mut read, Instant::now(), effects));
             }
             let mut guarded = self.lock();
             if let Some(shelf) = &mut guarded.state.shelf {

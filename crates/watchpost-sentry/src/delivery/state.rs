@@ -17,7 +17,7 @@ use super::{
     queue::Queues,
     rate_limit::RateLimits,
     retry::{Circuit, Permit},
-    spool::{Account, Content, FileId, Found, Item, Place, Shelf, TakenSegment},
+    spool::{Account, FileId, Found, Item, Place, ReadBack, Shelf, TakenSegment},
 };
 use crate::wire::{Category, DynamicSamplingContext};
 

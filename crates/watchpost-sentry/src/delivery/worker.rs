@@ -72,7 +72,7 @@ const ROOM_QUARTERS: usize = 2;
 impl Shared {
     pub(super) fn new(config: DeliveryConfig, target: Target) -> Self {
         let mut state = State::new(config.buffers.by_lane(), config.max_in_flight, config.client_reports);
-        state.shelf = config.spool.as_ref().map(|spool| Shelf::new(spool, config.dsn.public_key()));
+        state.shelf = config.spool.as_ref().map(Shelf::new);
         let guarded = Guarded {
             state,
             thread: Thread::None,

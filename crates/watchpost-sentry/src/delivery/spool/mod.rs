@@ -15,6 +15,7 @@ mod account;
 mod acks;
 mod file;
 mod folder;
+mod read_back;
 mod record;
 mod report;
 mod shelf;
@@ -28,9 +29,10 @@ pub use self::report::{QueueOwner, SpoolLimit, SpoolQueue, SpoolReport, SpooledD
 pub(super) use self::{
     account::Account,
     folder::{TakenSegment, destination},
+    read_back::{Content, ReadBack},
     record::{Found, Item, Stored},
     shelf::{FileId, Place, Shelf},
-    writer::{Content, Writer},
+    writer::Writer,
 };
 #[cfg(test)]
 pub(super) use self::{

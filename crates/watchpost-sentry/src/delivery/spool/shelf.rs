@@ -50,8 +50,8 @@ pub(in super::super) enum Command {
     Acknowledge { file: FileId, offsets: Vec<u32> },
     /// Everything in it is done with.
     Delete { file: FileId },
-    /// Read it back: [`Shelf::restore`].
-    Read { file: FileId },
+    /// Read the records at these offsets back, or all there are: [`Shelf::restore`].
+    Read { file: FileId, wanted: Option<Vec<u32>> },
 }
 
 /// A record's place on the shelf.
@@ -68,13 +68,11 @@ pub(in super::super) struct Shelf {
     segments: BTreeMap<u32, Segment>,
     /// The segments being appended to, one for each lane.
     current: [Option<u32>; Lane::COUNT],
-    /// The DSN's, for the sampling contexts that are read back.
-    public_key: String,
     next_own: u32,
     next_taken: u32,
     commands: VecDeque<Command>,
-    /// The segment that is being read back, and how long it was when that was asked for.
-    reading: Option<(u32, u32)>,
+    /// The segment that is being read back.
+    reading: Option<u32>,
     bytes: u64,
     segment_bytes: u32,
     max_bytes: u64,
@@ -128,12 +126,11 @@ impl Place {
 }
 
 impl Shelf {
-    /// `public_key` is the DSN's.
-    pub(in super::super) fn new(config: &SpoolConfig, public_key: &str) -> Self {
+    /// An empty one.
+    pub(in super::super) fn new(config: &SpoolConfig) -> Self {
         Self {
             segments: BTreeMap::new(),
             current: [None; Lane::COUNT],
-            public_key: public_key.to_owned(),
             next_own: FIRST_OWN_SLOT,
             next_taken: 0,
             commands: VecDeque::new(),
@@ -359,7 +356,7 @@ impl Shelf {
     }
 
     fn reads(&self, slot: u32) -> bool {
-        self.reading.is_some_and(|(reading, _)| reading == slot)
+        self.reading == Some(slot)
     }
 
     fn current_slot(&mut self, lane: Lane) -> u32 {

@@ -8,6 +8,7 @@ use std::{
 use super::{
     account::Account,
     folder::{Queue, TakenSegment, queues},
+    read_back::Content,
     record::{Found, scan, seal},
     shelf::{Command, FileId, OWN_QUEUE},
 };
@@ -40,9 +41,6 @@ struct TakenQueue {
     queue: Queue,
     segments: usize,
 }
-
-/// A segment that was read back; `None` if it can't be read.
-pub(in super::super) type Content = (FileId, Option<Vec<u8>>);
 
 impl Writer {
     /// The writer for a destination. Nothing is touched before there is something to do.
@@ -115,8 +113,9 @@ impl Writer {
                     None => Ok(()),
                 },
                 Command::Delete { file } => self.delete(file),
-                Command::Read { file } => {
-                    read.push((file, self.queue(file.queue).and_then(|queue| queue.read(file.number).ok())));
+                Command::Read { file, wanted } => {
+                    let bytes = self.queue(file.queue).and_then(|queue| queue.read(file.number).ok());
+                    read.push(Content { file, bytes, wanted });
                     Ok(())
                 }
             };

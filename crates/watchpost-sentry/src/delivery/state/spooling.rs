@@ -62,10 +62,10 @@ impl State {
     }
 
     /// A segment was read back.
-    pub(in super::super) fn restore(&mut self, (file, content): &Content, now: Instant, effects: &mut Effects) {
+    pub(in super::super) fn restore(&mut self, read: &mut ReadBack, now: Instant, effects: &mut Effects) {
         let Some(mut shelf) = self.shelf.take() else { return };
         let mut taken = [0; Lane::COUNT];
-        let restored = shelf.restore(*file, content.as_deref(), self.wall_ms, |load| {
+        let restored = shelf.restore(read, self.wall_ms, |load| {
             let (bytes, limit) = self.queues.fill(load.lane);
             let size = usize::try_from(load.all_bytes()).unwrap_or(usize::MAX).saturating_add(PLACE_BYTES);
             let with = bytes.saturating_add(self.open_bytes(load.lane)).saturating_add(taken[load.lane as usize]);

@@ -2,7 +2,10 @@
 //! there.
 
 use super::{
-    super::record::{self, Entry, Found, Stored},
+    super::{
+        read_back::ReadBack,
+        record::{Entry, Found, Stored},
+    },
     Command, FileId, Load, OWN_QUEUE, Place, Records, Segment, Shelf, Slip, State, add, nothing, subtract, take,
 };
 use crate::delivery::lane::Lane;
@@ -63,27 +66,34 @@ impl Shelf {
             Records::Folded { totals, .. } => totals.iter().any(|load| load.items > 0 && has_room(load.lane)),
         };
         if let Some((slot, segment)) = self.segments.iter().find(|(_, segment)| wanted(segment)) {
-            self.reading = Some((*slot, segment.bytes));
-            self.commands.push_back(Command::Read { file: segment.file });
+            self.reading = Some(*slot);
+            // What comes on disk only, or is appended, meanwhile is for the next time.
+            let wanted = match &segment.records {
+                Records::Open { slips, .. } => {
+                    let spilled = slips.iter().filter(|slip| slip.state == State::Spilled);
+                    Some(spilled.map(|slip| slip.offset).collect())
+                }
+                Records::Folded { .. } => None,
+            };
+            self.commands.push_back(Command::Read { file: segment.file, wanted });
         }
     }
 
-    /// Takes back what a segment holds, as far as there is room. `content` is `None` if it could not be read.
+    /// Takes back what was read of a segment, as far as there is room.
     pub(in crate::delivery) fn restore(
         &mut self,
-        file: FileId,
-        content: Option<&[u8]>,
+        read: &mut ReadBack,
         now_ms: u64,
         mut takes: impl FnMut(&Load) -> bool,
     ) -> Restored {
         let mut restored = Restored::default();
-        let Some((slot, length)) = self.reading.take() else { return restored };
+        let file = read.file;
+        let Some(slot) = self.reading.take() else { return restored };
         let Some(segment) = self.segments.get_mut(&slot).filter(|segment| segment.file == file) else {
             return restored;
         };
-        let content = content.unwrap_or_default();
         if let Records::Folded { done, totals } = &segment.records {
-            let (slips, lost) = unfold(content, done, totals);
+            let (slips, lost) = unfold(&read.entries, done, totals);
             for load in &lost {
                 self.spilled[load.lane as usize] -= load.items;
                 take(&mut self.kept, load);
@@ -94,10 +104,9 @@ impl Shelf {
         }
         let Records::Open { slips, held, spilled } = &mut segment.records else { return restored };
         let mut finished = Vec::new();
-        // What was appended since is not in what was read.
-        let was_read = |slip: &Slip| slip.state == State::Spilled && slip.offset < length;
-        for (index, slip) in slips.iter_mut().enumerate().filter(|(_, slip)| was_read(slip)) {
-            let Some((accepted_at, stored)) = record::read(content, slip.offset, &self.public_key) else {
+        for (index, slip) in slips.iter_mut().enumerate().filter(|(_, slip)| slip.state == State::Spilled) {
+            let Some(found) = read.take(slip.offset) else { continue };
+            let Some((accepted_at, stored)) = found else {
                 restored.lost.push(slip.load);
                 finished.push((index, slip.offset));
                 continue;
@@ -177,14 +186,14 @@ impl Shelf {
 }
 
 /// A folded segment's records again, and what of them can't be found any more.
-fn unfold(content: &[u8], done: &[u32], totals: &[Load; Lane::COUNT]) -> (Vec<Slip>, Vec<Load>) {
+fn unfold(entries: &[Entry], done: &[u32], totals: &[Load; Lane::COUNT]) -> (Vec<Slip>, Vec<Load>) {
     let mut missing = *totals;
-    let slip = |entry: Entry| {
+    let slip = |entry: &Entry| {
         let is_done = done.binary_search(&entry.offset).is_ok();
         let state = if is_done { State::Done } else { State::Spilled };
         Slip { offset: entry.offset, state, load: entry.load }
     };
-    let slips: Vec<Slip> = record::scan(content).entries.into_iter().map(slip).collect();
+    let slips: Vec<Slip> = entries.iter().map(slip).collect();
     for slip in slips.iter().filter(|slip| slip.state == State::Spilled) {
         subtract(&mut missing[slip.load.lane as usize], &slip.load);
     }

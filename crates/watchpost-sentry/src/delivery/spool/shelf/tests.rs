@@ -4,7 +4,7 @@ use super::*;
 use crate::{delivery::parcel::Parcel, wire::EventId};
 
 fn shelf(max_bytes: u64) -> Shelf {
-    Shelf::new(&SpoolConfig::new("nowhere").with_max_bytes(max_bytes), "key").with_segment_bytes(4_096)
+    Shelf::new(&SpoolConfig::new("nowhere").with_max_bytes(max_bytes)).with_segment_bytes(4_096)
 }
 
 fn log(shelf: &mut Shelf) -> Place {

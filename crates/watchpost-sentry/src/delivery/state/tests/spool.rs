@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::delivery::{
     SpoolConfig,
-    spool::{Command, scan, seal},
+    spool::{Command, Content, scan, seal},
 };
 
 /// Small, so that there are many.
@@ -65,7 +65,7 @@ impl Spooled {
         let config = SpoolConfig::new("nowhere").with_max_bytes(self.max_bytes);
         self.world = World { now: self.world.now, ..World::new(self.limits, 3) };
         self.world.state.wall_ms = MORNING_MS;
-        self.world.state.shelf = Some(Shelf::new(&config, "key").with_segment_bytes(SEGMENT));
+        self.world.state.shelf = Some(Shelf::new(&config).with_segment_bytes(SEGMENT));
         self.queues.clear();
         let mut segments = Vec::new();
         for (place, queue) in self.disk.iter().enumerate().filter(|(_, queue)| !queue.segments.is_empty()) {
@@ -114,7 +114,7 @@ impl Spooled {
             let (Command::Append { file, .. }
             | Command::Acknowledge { file, .. }
             | Command::Delete { file }
-            | Command::Read { file }) = &command;
+            | Command::Read { file, .. }) = &command;
             let file = *file;
             let queue = &mut self.disk[self.queues[&file.queue]];
             match command {
@@ -126,11 +126,15 @@ impl Spooled {
                     queue.acks.extend(offsets.into_iter().map(|offset| (file.number, offset)));
                 }
                 Command::Delete { .. } => drop(queue.segments.remove(&file.number)),
-                Command::Read { .. } => read.push((file, queue.segments.get(&file.number).cloned())),
+                Command::Read { wanted, .. } => {
+                    let bytes = queue.segments.get(&file.number).cloned();
+                    read.push(Content { file, bytes, wanted });
+                }
             }
         }
         for content in read {
-            self.world.act(|state, now, effects| state.restore(&content, now, effects));
+            let mut content = ReadBack::of(content, "key");
+            self.world.act(|state, now, effects| state.restore(&mut content, now, effects));
         }
     }
 
