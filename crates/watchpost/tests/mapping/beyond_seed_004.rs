@@ -299,6 +299,14 @@ fn an_error_event_says_what_failed_where_and_why() {
     let mut again = failed.clone();
     again.span.error = Some(Box::new(error("boom 43")));
     assert_eq!(event["fingerprint"], error_event(&again)["fingerprint"], "a number splits no issue");
+    let of_server = |message: &str| {
+        let told = json!({"message": message, "domain": "TOOL", "details": {"argsJson": "{}"}}).to_string();
+        let mut failed = failed.clone();
+        failed.span.error = Some(Box::new(error(&told)));
+        error_event(&failed)["fingerprint"].clone()
+    };
+    assert_eq!(of_server("no list 4"), of_server("no list 5"), "an MCP server's failure groups by its message");
+    assert_ne!(of_server("no list 4"), of_server("list is full"));
     assert_eq!(event["event_id"], error_event(&failed)["event_id"], "a resend is recognised");
     assert_eq!(settings().origin(), "auto.ai.mastra");
 }

@@ -13,6 +13,7 @@ use super::{
     table::{agent, provider, request_model},
 };
 use crate::{
+    json::{self, pick},
     mapping::{
         exception::{self, Failure, platform},
         limit::{self, cut, cut_cow, cut_json},
@@ -89,8 +90,17 @@ fn fingerprint<'a>(span: &'a FinishedSpan, error: &'a ErrorInfo) -> Vec<Cow<'a, 
         cut(span.span.ty.as_str(), limit::TAG),
         span_name(span),
         cut_cow(error_type(error), limit::TAG),
-        Cow::Owned(template(&error.message)),
+        Cow::Owned(template(&said(&error.message))),
     ]
+}
+
+/// What a message says: of a JSON object, in which an MCP server may tell of its failure, the `message`.
+fn said(message: &str) -> Cow<'_, str> {
+    if !message.starts_with('{') {
+        return Cow::Borrowed(message);
+    }
+    let members = pick(message, ["message"]);
+    members.and_then(|[said]| json::text(said?)).unwrap_or(Cow::Borrowed(message))
 }
 
 /// The root's own labels, then what the failure can be filtered by.
