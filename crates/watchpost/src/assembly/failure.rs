@@ -15,6 +15,8 @@ pub(super) struct Failure {
     ty: Option<String>,
     stack: Option<String>,
     causes: Vec<String>,
+    /// Whether it has an id of Mastra's, which wraps what was thrown and often forgets it.
+    wraps: bool,
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
             ty: error.ty.clone(),
             stack: error.stack.clone(),
             causes: error.causes.iter().take(MAX_CAUSES).map(|cause| cause.message.trim().to_owned()).collect(),
+            wraps: error.id.as_deref().is_some_and(|id| !id.is_empty()),
         }
     }
 
@@ -31,6 +34,11 @@ impl Failure {
     pub(super) fn bytes(&self) -> usize {
         let texts = self.causes.iter().chain(&self.ty).chain(&self.stack).chain(Some(&self.message));
         size_of::<Self>() + texts.map(|text| text.len() + size_of::<String>()).sum::<usize>()
+    }
+
+    /// Whether it may tell, in words of its own, of a failure below it.
+    pub(super) const fn wraps(&self) -> bool {
+        self.wraps
     }
 
     /// Whether a span that failed so only repeats what `below`, a span below it, failed of.

@@ -192,7 +192,7 @@ fn reporting(table: &Table, places: &[usize]) -> Vec<bool> {
         let failed_above = table.above(at).filter(|above| *above != at);
         let failed_above = failed_above.filter_map(|above| Some((above, failures[above].as_ref()?))).take(MAX_COMPARED);
         for (above, failure) in failed_above {
-            if failure.repeats(below) {
+            if failure.repeats(below) || (failure.wraps() && ended_with(table, &failures, above, at)) {
                 match (position(above), position(at)) {
                     (Some(above), _) => reports[above] = false,
                     // The one above was released before and has said it.
@@ -204,6 +204,22 @@ fn reporting(table: &Table, places: &[usize]) -> Vec<bool> {
         }
     }
     reports
+}
+
+/// Whether what is above ended because of the failure `at`: all between them failed too, and nothing below it began after that.
+fn ended_with(table: &Table, failures: &[Option<Arc<Failure>>], above: usize, at: usize) -> bool {
+    let nodes = &table.nodes;
+    let Some(failed_at) = nodes[at].end else { return false };
+    let mut between = table.above(at).take_while(|between| *between != above);
+    if between.any(|between| nodes[between].is_kept && failures[between].is_none()) {
+        return false;
+    }
+    let mut is_last = true;
+    table.walk(above, (), |below, ()| {
+        is_last &= nodes[below].start <= failed_at;
+        is_last.then_some(())
+    });
+    is_last
 }
 
 /// The agents of a release, each made once.

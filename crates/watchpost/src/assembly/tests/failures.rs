@@ -1,7 +1,7 @@
 //! One issue for each failure, at the deepest span that tells of it.
 
 use super::support::*;
-use crate::model::{FinishedSpan, ModelStepAttributes, Span, SpanType::*};
+use crate::model::{ErrorInfo, FinishedSpan, ModelStepAttributes, Span, SpanType::*};
 
 fn reporting(spans: &[FinishedSpan]) -> Vec<u64> {
     let mut numbers: Vec<_> = spans.iter().filter(|span| span.reports_error).map(number).collect();
@@ -103,4 +103,52 @@ fn in_a_stream_the_failure_of_the_last_step_is_reported_once_too() {
         &failed(step, "overloaded"),
     ]);
     assert_eq!(reporting(&bench.spans()), [2]);
+}
+
+/// A failure in words of Mastra's own, which has an id.
+fn wrapped(span: Span, message: &str) -> Span {
+    let mut span = failed(span, message);
+    span.error =
+        span.error.map(|error| Box::new(ErrorInfo { id: Some("AGENT_PREPARE_STREAM_FAILED".into()), ..*error }));
+    span
+}
+
+#[test]
+fn a_failure_that_another_one_below_brought_about_is_not_reported_beside_it() {
+    for bench in [Bench::new, Bench::stream] {
+        let mut bench = bench();
+        let agent = wrapped(span(1, 0, AgentRun), "[Agent:Clerk] - Input processor error");
+        let (first, second) = (span(2, 1, ProcessorRun), failed(span(3, 1, ProcessorRun), "no such list"));
+        [&agent, &first].into_iter().for_each(|span| bench.start(span));
+        bench.end(&first, 3);
+        bench.start(&second);
+        bench.end(&second, 4);
+        bench.end(&agent, 5);
+        assert_eq!(reporting(&bench.spans()), [3]);
+    }
+}
+
+#[test]
+fn a_failure_reports_beside_an_earlier_one_that_the_run_went_on_from() {
+    let mut bench = Bench::new();
+    let agent = wrapped(span(1, 0, AgentRun), "no answer");
+    let (tool, generation) = (failed(span(2, 1, ToolCall), "db down"), span(4, 1, ModelGeneration));
+    [&agent, &tool].into_iter().for_each(|span| bench.start(span));
+    bench.end(&tool, 3);
+    bench.start(&generation);
+    bench.end(&generation, 5);
+    bench.end(&agent, 6);
+    assert_eq!(reporting(&bench.spans()), [1, 2]);
+
+    let mut bench = Bench::new();
+    bench.nest(&[
+        &wrapped(span(1, 0, AgentRun), "no answer"),
+        &span(2, 1, ModelGeneration),
+        &failed(span(3, 2, ToolCall), "db down"),
+    ]);
+    assert_eq!(reporting(&bench.spans()), [1, 3], "the generation between them was well");
+
+    let mut bench = Bench::new();
+    bench.nest(&[&failed(span(1, 0, AgentRun), "no answer"), &failed(span(2, 1, ToolCall), "db down")]);
+    assert_eq!(reporting(&bench.spans()), [1, 2], "an error without an id wraps none");
 }
