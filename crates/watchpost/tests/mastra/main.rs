@@ -42,10 +42,12 @@ fn nothing_of_a_recorded_span_is_lost() {
         // What Rust's strings cannot hold has a test of its own.
         let Ok(recorded) = serde_json::from_str::<Value>(&line) else { continue };
         let (recorded, span) = (&recorded["exportedSpan"], event.span());
-        assert_eq!(span.id.to_string(), recorded["id"].as_str().unwrap());
-        assert_eq!(span.trace_id.to_string(), recorded["traceId"].as_str().unwrap());
+        // A host may have given short ids.
+        let id = |name: &str, digits: usize| recorded[name].as_str().map(|id| format!("{id:0>digits$}"));
+        assert_eq!(Some(span.id.to_string()), id("id", 16));
+        assert_eq!(Some(span.trace_id.to_string()), id("traceId", 32));
         assert_eq!(span.ty.as_str(), recorded["type"].as_str().unwrap());
-        assert_eq!(span.parent_span_id.map(|id| id.to_string()).as_deref(), recorded["parentSpanId"].as_str());
+        assert_eq!(span.parent_span_id.map(|id| id.to_string()), id("parentSpanId", 16));
         assert_eq!(Some(span.name.as_str()), recorded["name"].as_str());
         assert_eq!(span.entity_name.as_deref(), recorded["entityName"].as_str());
         assert_eq!(span.input.as_ref().map(Payload::to_value).unwrap_or_default(), recorded["input"]);
@@ -53,7 +55,9 @@ fn nothing_of_a_recorded_span_is_lost() {
         assert_eq!(span.metadata.len(), recorded["metadata"].as_object().map_or(0, |metadata| metadata.len()));
         assert_eq!(span.tags.len(), recorded["tags"].as_array().map_or(0, Vec::len));
         assert_eq!(span.error.is_some(), recorded["errorInfo"].is_object());
-        assert_eq!(span.is_root, recorded["isRootSpan"].as_bool().unwrap());
+        // A durable agent calls spans within its run roots.
+        let is_root = recorded["isRootSpan"].as_bool().unwrap();
+        assert!(span.is_root == is_root || (is_root && span.parent_span_id.is_some()), "{line}");
         assert_eq!(span.is_event, recorded["isEvent"].as_bool().unwrap());
         assert_attributes(span, &recorded["attributes"], &line);
     }

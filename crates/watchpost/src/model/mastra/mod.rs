@@ -17,7 +17,7 @@
 //! | `startTime`, `endTime` | `start`, `end` | ISO 8601, or a number since the Unix epoch in s, ms, µs or ns; one of them is required; never an end before the start |
 //! | `input`, `output` | the same | kept as the text they are; `null` counts as missing |
 //! | `errorInfo` | `error` | an object, or the message itself |
-//! | `isEvent`, `isRootSpan` | `is_event`, `is_root` | missing: no event; a root when there is no parent |
+//! | `isEvent`, `isRootSpan` | `is_event`, `is_root` | missing: no event; a root when there is no parent. With a parent a model's, a tool's or a step's span is none |
 //! | `requestContext`, `isInternal` | – | the host's request may hold anything; internal spans are not exported by Mastra |
 //!
 //! A member of the wrong type counts as missing; only a line of which nothing true could be said is refused. Lone surrogates,
@@ -166,11 +166,30 @@ fn read_span(members: &Members<'_>) -> Result<Span, ParseSpanError> {
     span.output = find(members, "output").and_then(Payload::from_raw);
     span.error = find(members, "errorInfo").and_then(error_info::read).map(Box::new);
     span.is_event = find(members, "isEvent").and_then(read_flag).unwrap_or(false);
-    span.is_root = find(members, "isRootSpan").and_then(read_flag).unwrap_or(span.parent_span_id.is_none());
+    let is_root = find(members, "isRootSpan").and_then(read_flag).unwrap_or(span.parent_span_id.is_none());
+    // Durable agents rebuild their spans, and call each of them a root when it ends.
+    span.is_root = is_root && (span.parent_span_id.is_none() || !is_inner(&span.ty));
     if span.is_event {
         span.end = span.end.or(Some(start));
     }
     Ok(span)
+}
+
+/// Whether a span of this type is a part of what its parent does, and never the beginning of a run that goes on from another one.
+const fn is_inner(ty: &SpanType) -> bool {
+    ty.is_skipped()
+        || ty.is_tool()
+        || matches!(
+            ty,
+            SpanType::ModelGeneration
+                | SpanType::WorkflowStep
+                | SpanType::WorkflowConditional
+                | SpanType::WorkflowConditionalEval
+                | SpanType::WorkflowParallel
+                | SpanType::WorkflowLoop
+                | SpanType::WorkflowSleep
+                | SpanType::WorkflowWaitEvent
+        )
 }
 
 fn read_attributes(ty: &SpanType, json: Option<&RawValue>) -> SpanAttributes {

@@ -104,10 +104,20 @@ fn an_event_span_ends_when_it_starts() {
 }
 
 #[test]
+fn what_a_durable_agent_calls_a_root_is_none_within_a_run() {
+    for ty in ["model_generation", "model_step", "model_inference", "tool_call", "mcp_tool_call", "workflow_step"] {
+        assert!(!span(&json!({"type": ty, "parentSpanId": "1", "isRootSpan": true})).is_root, "{ty}");
+        assert!(span(&json!({"type": ty, "isRootSpan": true})).is_root, "{ty} alone");
+    }
+}
+
+#[test]
 fn a_root_has_no_parent_unless_it_says_so() {
     assert!(span(&json!({})).is_root);
     assert!(!span(&json!({"parentSpanId": "1"})).is_root);
-    assert!(span(&json!({"parentSpanId": "1", "isRootSpan": true})).is_root, "a resumed run");
+    for ty in ["agent_run", "workflow_run"] {
+        assert!(span(&json!({"type": ty, "parentSpanId": "1", "isRootSpan": true})).is_root, "a resumed run");
+    }
     assert_eq!(span(&json!({"parentSpanId": ID})).parent_span_id, None, "a span is not its own parent");
     assert_eq!(span(&json!({"parentSpanId": "no-op"})).parent_span_id, None);
 }
