@@ -30,6 +30,9 @@ pub(crate) struct Limits {
     pub(crate) remembered_spans: usize,
     /// and how many bytes of these.
     pub(crate) remembered_bytes: usize,
+    /// Whether the events are a recording, whose lines may come in any order: whatever ended waits for `late` for the rest of its
+    /// trace, and what is open at the end ended when its trace was last heard of.
+    pub(crate) is_recording: bool,
 }
 
 impl Default for Limits {
@@ -47,6 +50,7 @@ impl Default for Limits {
             remembered_spans: 32_768,
             // All spans of the usual size, some with a long stack.
             remembered_bytes: 16 * MIB,
+            is_recording: false,
         }
     }
 }

@@ -119,11 +119,12 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
                 self.counts.skipped_spans += u64::from(is_new && is_skipped);
             }
         }
-        if self.when == ReleaseWhen::SpanEnded {
+        if self.when == ReleaseWhen::SpanEnded && !self.limits.is_recording {
             trace.release_joined(out);
         }
         if let Applied::Ended { at, is_new } = applied {
             out.extend(match self.when {
+                _ if self.limits.is_recording => None,
                 ReleaseWhen::TraceComplete => trace.release_complete(at, is_new),
                 ReleaseWhen::SpanEnded => trace.release_span(at),
             });
@@ -136,7 +137,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         self.open = self.open - open + trace.open;
         self.bytes = self.bytes - bytes + trace.bytes;
         self.settle(place, now);
-        while self.is_full() && self.evict(now, out) {}
+        while self.is_full() && self.make_room(now, out) {}
     }
 
     /// Releases what has waited long enough.
@@ -186,10 +187,11 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
 
     /// Ends what is open and releases everything.
     pub(crate) fn finish(&mut self, at: Timestamp, now: Instant, out: &mut Vec<Part>) {
+        let ended_at = Some(at).filter(|_| !self.limits.is_recording);
         for place in self.traces.places() {
             let mut closed = 0;
             self.change(place, now, |trace| {
-                closed = trace.close_all(Some(at), SpanCompletion::ShutDown, now);
+                closed = trace.close_all(ended_at, SpanCompletion::ShutDown, now);
                 trace.release_held(out);
             });
             self.counts.shut_down += closed as u64;
@@ -221,10 +223,13 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         if let Some(place) = self.places.get(&id) {
             return *place;
         }
-        let trace = match self.memory.take(id) {
+        let mut trace = match self.memory.take(id) {
             Some(tomb) => Trace::recall(id, tomb, now),
             None => Trace::new(id, now, self.rooms.pop().unwrap_or_default()),
         };
+        if self.limits.is_recording {
+            trace.expect_any_order(self.when);
+        }
         self.bytes += trace.bytes;
         let place = self.traces.add(trace);
         self.places.insert(id, place);
@@ -274,6 +279,19 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         self.open > self.limits.open_spans
             || self.bytes > self.limits.open_bytes
             || self.places.len() > self.limits.open_traces
+    }
+
+    /// Releases what has waited longest, as long as there is such; else the trace idle longest.
+    fn make_room(&mut self, now: Instant, out: &mut Vec<Part>) -> bool {
+        if !self.limits.is_recording || self.open > self.limits.open_spans {
+            return self.evict(now, out);
+        }
+        let Some((_, place)) = self.alarms.pop_first() else { return self.evict(now, out) };
+        self.change(place, now, |trace| {
+            trace.wake = None;
+            trace.release_due(now, out);
+        });
+        true
     }
 
     /// Releases the trace idle longest as it stands.

@@ -156,8 +156,12 @@ impl Node {
         match &self.body {
             Body::Whole(span) => {
                 left.failure = span.error.as_ref().map(|error| Arc::new(Failure::of(error)));
+                // An agent's run also counts what the source rolled up of spans it hides, wherever that stands.
                 if self.role == Role::Generation {
                     left.body = Body::Model(Box::new(ModelFacts::of(ModelCall::of(span))));
+                } else if self.role != Role::Agent && span.attributes.internal_usage().is_some() {
+                    let call = ModelCall { output: None, ..ModelCall::of(span) };
+                    left.body = Body::Model(Box::new(ModelFacts::of(call)));
                 }
             }
             Body::Model(facts) => left.body = Body::Model(facts.clone()),

@@ -54,6 +54,14 @@ impl Target for Agentcat {
         self.exporter.export(&event);
     }
 
+    fn flush(&self, timeout: Duration) -> Outcome {
+        self.exporter.flush(timeout)
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.exporter.outcome()
+    }
+
     fn unfinished(&self) -> Option<u64> {
         None
     }

@@ -21,6 +21,7 @@ impl Mastra {
     pub(super) fn new(settings: Settings) -> Result<Self, Failure> {
         let mut config = settings.span_exporter();
         config.origin.get_or_insert_with(|| MASTRA_ORIGIN.to_owned());
+        config.is_recording = Some(true);
         Ok(Self { exporter: SentryExporter::new(config)? })
     }
 }
@@ -42,6 +43,14 @@ impl Target for Mastra {
 
     fn export(&self, event: TracingEvent) {
         self.exporter.export_tracing_event(event);
+    }
+
+    fn flush(&self, timeout: Duration) -> Outcome {
+        self.exporter.flush_within(timeout)
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.exporter.outcome()
     }
 
     fn unfinished(&self) -> Option<u64> {

@@ -54,6 +54,10 @@ trait Target {
     /// Waits until an event can be taken without losing another.
     fn wait_for_room(&self, timeout: Duration) -> bool;
     fn export(&self, event: Self::Event);
+    /// Sends what is finished, within `timeout`.
+    fn flush(&self, timeout: Duration) -> Outcome;
+    /// What became of everything so far.
+    fn outcome(&self) -> Outcome;
     /// How many spans were not seen to end; `None` where nothing starts and ends.
     fn unfinished(&self) -> Option<u64>;
     fn shutdown(&self, timeout: Duration) -> Outcome;
@@ -113,7 +117,7 @@ fn import<T: Target + Send + Sync + 'static>(
         };
         match read {
             Ok(event) => {
-                if !running.target.wait_for_room(timeout) {
+                if !wait_for_room(&running.target, timeout) {
                     failure = Some(Failure::NothingTaken { line: number, seconds: args.timeout });
                     break;
                 }
@@ -134,11 +138,42 @@ fn import<T: Target + Send + Sync + 'static>(
         complain(progress, &format!("{} more lines were skipped", skipped - MAX_COMPLAINTS));
     }
     progress.finish_and_clear();
-    let is_whole = running.finish(timeout).map_err(Failure::Output)?;
+    let is_taking = !matches!(failure, Some(Failure::NothingTaken { .. })) && drain(&running.target, timeout);
+    // Who took nothing for all that time is not waited for again.
+    let rest = if is_taking { timeout } else { timeout.min(INTERRUPTED) };
+    let is_whole = running.finish(rest).map_err(Failure::Output)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Waits for room for as long as anything is taken: a slow receiver is waited for, one that takes nothing for `timeout` is not.
+fn wait_for_room(target: &impl Target, timeout: Duration) -> bool {
+    while_taken(|| target.wait_for_room(timeout), || settled(&target.outcome()))
+}
+
+/// Sends what was read, likewise. False when nothing was taken for `timeout` although there is something to take.
+fn drain(target: &impl Target, timeout: Duration) -> bool {
+    while_taken(|| target.flush(timeout).complete, || settled(&target.outcome()))
+}
+
+/// Tries until it works, or a try passes without anything being taken. True if it worked.
+fn while_taken(mut works: impl FnMut() -> bool, settled: impl Fn() -> u64) -> bool {
+    let mut before = settled();
+    while !works() {
+        let now = settled();
+        if now == before {
+            return false;
+        }
+        before = now;
+    }
+    true
+}
+
+/// How many items need nobody's care any more.
+fn settled(outcome: &Outcome) -> u64 {
+    outcome.sent() + outcome.dropped()
 }
 
 /// An import, as those see it who can end it: the end of the input, and signals.
@@ -244,4 +279,26 @@ fn complain(progress: &ProgressBar, text: &str) {
         // Standard error may be closed; the summary still counts the line.
         let _ = writeln!(io::stderr(), "watchpost: {text}");
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_slow_receiver_is_waited_for_and_one_that_takes_nothing_is_not() {
+        // How many items each try leaves taken, and whether it works in the end.
+        for (tries, expected) in [(vec![3, 5, 6, 6], false), (vec![1, 2, 3, 4], true), (vec![0], false)] {
+            let (at, count) = (Cell::new(0), Cell::new(0));
+            let works = || {
+                count.set(tries[at.get()]);
+                at.set(at.get() + 1);
+                expected && at.get() == tries.len()
+            };
+            assert_eq!(while_taken(works, || count.get()), expected, "{tries:?}");
+            assert_eq!(at.get(), tries.len(), "{tries:?}");
+        }
+    }
 }

@@ -6,5 +6,6 @@ mod failures;
 mod generations;
 mod interleavings;
 mod order;
+mod recording;
 mod stream;
 mod support;

@@ -2,7 +2,8 @@
 
 use super::support::*;
 use crate::model::{
-    ModelGenerationAttributes, ModelStepAttributes, Span, SpanAttributes, SpanType::*, ToolCallAttributes, UsageStats,
+    ModelGenerationAttributes, ModelStepAttributes, ProcessorRunAttributes, Span, SpanAttributes, SpanType::*,
+    ToolCallAttributes, UsageStats,
 };
 
 #[test]
@@ -104,4 +105,27 @@ fn a_span_whose_parent_never_comes_goes_after_a_moment() {
     bench.wait(5);
     let released = bench.spans();
     assert_eq!((parent(&released, 3), released.len(), bench.assembler.open_traces()), (77, 1, 0));
+}
+
+#[test]
+fn what_the_source_rolled_up_of_hidden_spans_still_counts_for_the_agent() {
+    for bench in [Bench::new, Bench::stream] {
+        let mut bench = bench();
+        let usage = ProcessorRunAttributes { internal_usage: Some(UsageStats::new(7, 1)), ..Default::default() };
+        let processor = Span { attributes: usage.into(), ..span(2, 1, ProcessorRun) };
+        bench.nest(&[&span(1, 0, AgentRun), &processor]);
+        assert_eq!(of(&bench.spans(), 1).gathered.usage, Some(UsageStats::new(7, 1)));
+    }
+}
+
+#[test]
+fn with_the_ends_alone_a_generation_still_tells_of_its_tools() {
+    let mut bench = Bench::stream();
+    let tool = Span { entity_name: Some("search".into()), input: json(r#"{"q":1}"#), ..span(3, 2, ToolCall) };
+    bench.end(&tool, 4);
+    bench.end(&span(2, 1, ModelGeneration), 5);
+    bench.end(&span(1, 0, AgentRun), 6);
+    let spans = bench.spans();
+    let calls = &of(&spans, 2).gathered.tool_calls;
+    assert_eq!(calls.iter().map(|call| &*call.name).collect::<Vec<_>>(), ["search"]);
 }

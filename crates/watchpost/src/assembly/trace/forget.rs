@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem};
 
 use super::{Root, Run, Trace};
 use crate::assembly::{
-    node::{Role, State},
+    node::{Body, Role, State},
     table::Table,
 };
 
@@ -12,8 +12,8 @@ use crate::assembly::{
 pub(super) const MAX_RELEASED: usize = 8_192;
 
 impl Trace {
-    /// Forgets released spans when there are many: those with nothing open or held below them. Generations stay for as long as
-    /// their run goes on, which counts them. Runs that are over go with their spans.
+    /// Forgets released spans when there are many: those with nothing open or held below them. Generations, and what was
+    /// rolled up of hidden ones, stay for as long as their run goes on, which counts them. Runs that are over go with their spans.
     pub(in crate::assembly) fn forget_released(&mut self) {
         if self.table.nodes.len() < self.forget_at {
             return;
@@ -23,7 +23,9 @@ impl Trace {
         let mut needed = vec![false; self.table.nodes.len()];
         for at in 0..needed.len() {
             let node = &self.table.nodes[at];
-            let is_counted = node.role == Role::Generation && goes_on[self.top_of(node.group as usize)];
+            let counts =
+                node.role == Role::Generation || (node.state == State::Released && matches!(node.body, Body::Model(_)));
+            let is_counted = counts && goes_on[self.top_of(node.group as usize)];
             let is_loose = node.state == State::Ended && !node.is_kept && goes_on[self.top_of(node.group as usize)];
             // The text of an answer that was sent is sent.
             let is_loose = is_loose && (node.role != Role::Chunk || !self.is_below_released_generation(at));

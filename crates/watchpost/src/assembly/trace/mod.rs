@@ -11,6 +11,7 @@ use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 use self::forget::MAX_RELEASED;
 use super::{
     id_map::IdMap,
+    limits::ReleaseWhen,
     node::{Node, State},
     table::Table,
     tomb::Tomb,
@@ -53,8 +54,11 @@ pub(in crate::assembly) struct Trace {
     pub(in crate::assembly) wake: Option<Instant>,
     /// With how many spans it looks for some to forget.
     forget_at: usize,
-    /// Whether the end of a root came before its start: its events come in any order.
+    /// Whether the end of a root came before its start, or the events are a recording: they come in any order.
     is_unordered: bool,
+    /// Whether what ended waits for a moment though its root is open, because its events come in any order and it is not sent with
+    /// its root.
+    holds_ended: bool,
     /// The finished spans that waited for a parent and whose root the last event made known.
     joined: Vec<u32>,
 }
@@ -130,6 +134,7 @@ impl Trace {
             wake: None,
             forget_at: MAX_RELEASED,
             is_unordered: false,
+            holds_ended: false,
             joined: Vec::new(),
         }
     }
@@ -162,6 +167,12 @@ impl Trace {
         members.clear();
         self.runs.clear();
         (Tomb { nodes, sampled: self.sampled, segment }, Room { table: self.table, runs: self.runs, members })
+    }
+
+    /// From now on what ends waits for what may come after it.
+    pub(in crate::assembly) fn expect_any_order(&mut self, when: ReleaseWhen) {
+        self.is_unordered = true;
+        self.holds_ended = when == ReleaseWhen::SpanEnded;
     }
 
     /// Takes an event in.
@@ -338,7 +349,7 @@ impl Trace {
         run.members.append(&mut members);
         run.open += open;
         run.held += held;
-        if matches!(run.root, Root::Released | Root::Unseen) {
+        if matches!(run.root, Root::Released | Root::Unseen) || self.holds_ended {
             run.waiting_since = run.waiting_since.or(since);
         }
     }
@@ -377,6 +388,9 @@ impl Trace {
             }
             Root::Released if is_kept && self.runs[run].waiting_since.is_none() => self.wait(run, now),
             Root::Unseen => self.wait(run, now),
+            Root::Open(_) if self.holds_ended && is_kept && self.runs[run].waiting_since.is_none() => {
+                self.wait(run, now);
+            }
             _ => {}
         }
     }

@@ -195,14 +195,14 @@ impl Trace {
         Some(Part { trace_id: self.id, sampled: self.sampled, nodes, crumbs, root, segment, spans, bytes })
     }
 
-    /// What the others need of a span once it is released; a generation that goes on, the call of its tool.
+    /// What the others need of a span once it is released; a generation that was not, the call of its tool.
     fn left_of(&self, at: usize) -> Node {
         let nodes = &self.table.nodes;
         let mut left = nodes[at].left_over();
         if left.role == Role::Tool {
             let tells = |above: &usize| matches!(nodes[*above].role, Role::Tool | Role::Generation | Role::Agent);
             let caller = self.table.above(at).find(tells);
-            if caller.is_some_and(|at| nodes[at].role == Role::Generation && nodes[at].state == State::Open) {
+            if caller.is_some_and(|at| nodes[at].role == Role::Generation && nodes[at].state != State::Released) {
                 left.keep_call_of(&nodes[at]);
             }
         }

@@ -75,6 +75,11 @@ pub struct SentryExporterConfig {
     /// Default: 24 MiB, in which a burst of a thousand ordinary traces fits beside what the delivery holds.
     #[serde(alias = "maxQueueBytes")]
     pub max_queue_bytes: Option<usize>,
+    /// Whether the events are a recording that is played back: their order means nothing. Then whatever ended waits for up to five
+    /// seconds, or until [`shutdown`](super::SentryExporter::shutdown), for the rest of its trace, within the bounds above; and a
+    /// span that never ended ends when its trace was last heard of, not now. Default: false.
+    #[serde(alias = "isRecording")]
+    pub is_recording: Option<bool>,
     /// Where what is to be sent is kept on disk until it is sent. Default: nowhere, in memory only.
     pub spool: Option<SpoolConfig>,
     /// Hooks.
@@ -168,6 +173,13 @@ impl SentryExporterConfig {
         self
     }
 
+    /// Sets whether the events are a recording.
+    #[must_use]
+    pub const fn with_recording(mut self, is_recording: bool) -> Self {
+        self.is_recording = Some(is_recording);
+        self
+    }
+
     /// Sets the hooks.
     #[must_use]
     pub fn with_options(mut self, options: ExporterOptions) -> Self {
@@ -204,6 +216,7 @@ impl SentryExporterConfig {
             open_traces: default.open_traces.max(open_spans),
             open_bytes: self.max_open_bytes.unwrap_or(default.open_bytes),
             idle: self.open_span_ttl.unwrap_or(default.idle),
+            is_recording: self.is_recording.unwrap_or(default.is_recording),
             ..default
         }
     }
@@ -236,6 +249,7 @@ impl fmt::Debug for SentryExporterConfig {
             .field("max_open_bytes", &self.max_open_bytes)
             .field("open_span_ttl", &self.open_span_ttl)
             .field("max_queue_bytes", &self.max_queue_bytes)
+            .field("is_recording", &self.is_recording)
             .field("spool", &self.spool)
             .field("options", &self.options)
             .finish()
