@@ -24,6 +24,7 @@
 //! - `POST /api/{project}/envelope/` (the last slash may be missing): an envelope of any items, from any SDK, with any key.
 //!   Answers `{"id":"…"}` (`{}` if the envelope has no id) once it is queued; a full queue makes the sender wait.
 //! - `POST /stream`: the same, where Spotlight's SDK option sends.
+//! - `POST /api/{project}/store/`: an event or a transaction by itself, as SDKs sent before there were envelopes.
 //! - `Content-Encoding`: gzip, deflate (zlib or raw), br, zstd, also stacked. At most
 //!   [`max_envelope_bytes`](ReceiverConfig::max_envelope_bytes) once decompressed, else 413.
 //! - A damaged envelope is answered with 400 and `{"detail":"…"}`; the items before the damage are kept.

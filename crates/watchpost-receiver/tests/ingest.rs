@@ -273,3 +273,24 @@ fn requests_that_do_not_wait_for_each_other_are_answered_in_order() {
     assert_eq!(statuses, ["200", "400", "200"].repeat(20));
     assert_eq!(counts(receiver.addr(), "log"), (20, 0, 0, 0));
 }
+
+#[test]
+fn an_event_by_itself_is_taken_as_old_sdks_send_it() {
+    let receiver = start();
+    let to = receiver.addr();
+    let event = json!({"event_id": ID, "timestamp": 1.0, "level": "error", "exception": {"values": [{"type": "Old", "value": "SDK"}]}});
+    let body = gzip(event.to_string().as_bytes());
+    let answer = request(to, "POST", "/api/1/store/", &[("content-encoding", "gzip")], &body);
+    assert_eq!((answer.status, answer.json()), (200, json!({ "id": ID })));
+    assert_eq!(read(to, "/api/issues")["issues"][0]["title"], "Old: SDK");
+    let trace = json!({"trace_id": "1".repeat(32), "span_id": "2".repeat(16), "op": "task"});
+    let transaction = json!({"type": "transaction", "event_id": "3".repeat(32), "transaction": "old", "timestamp": 2.0, "start_timestamp": 1.0, "contexts": {"trace": trace}, "spans": []});
+    assert_eq!(request(to, "POST", "/api/1/store", &[], transaction.to_string().as_bytes()).status, 200);
+    assert_eq!(read(to, "/api/traces")["traces"][0]["name"], "old");
+    for damaged in [&b""[..], b"[]", b"{\"a\":", &body[..20]] {
+        let answer = request(to, "POST", "/api/1/store/", &[], damaged);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+    }
+    let cut = request(to, "POST", "/api/1/store/", &[("content-encoding", "gzip")], &body[..20]);
+    assert_eq!(cut.status, 400, "{}", cut.text());
+}

@@ -85,10 +85,10 @@ fn admit(shared: &Shared, request: &Request) -> Result<(), Failure> {
 }
 
 pub(super) fn is_ingest(path: &str) -> bool {
-    // `/api/{project}/envelope`; an item's envelope (`/api/items/{id}/envelope`) is read, not sent.
+    // `/api/{project}/envelope` and `/store`; an item's envelope (`/api/items/{id}/envelope`) is read, not sent.
     let rest = path.strip_prefix("/api/").map(|rest| rest.trim_end_matches('/'));
-    path == "/stream"
-        || rest.and_then(|rest| rest.strip_suffix("/envelope")).is_some_and(|project| !project.contains('/'))
+    let project = rest.and_then(|rest| rest.strip_suffix("/envelope").or_else(|| rest.strip_suffix("/store")));
+    path == "/stream" || project.is_some_and(|project| !project.contains('/'))
 }
 
 /// Answers a browser that asks whether a page's SDK may send.
@@ -183,6 +183,7 @@ mod tests {
     #[test]
     fn only_ingest_routes_answer_pages_of_other_origins() {
         assert!(is_ingest("/stream") && is_ingest("/api/1/envelope/") && is_ingest("/api/1/envelope"));
+        assert!(is_ingest("/api/1/store/") && is_ingest("/api/1/store"));
         assert!(!is_ingest("/api/sessions") && !is_ingest("/") && !is_ingest("/sessions/envelope"));
         assert!(!is_ingest("/api/items/7/envelope"));
     }

@@ -1,4 +1,5 @@
-//! Takes envelopes in: `POST /api/{project}/envelope/` as Sentry does, `POST /stream` as Spotlight does.
+//! Takes envelopes in: `POST /api/{project}/envelope/` as Sentry does, `POST /stream` as Spotlight does; and events by themselves,
+//! as SDKs sent them before there were envelopes: `POST /api/{project}/store/`.
 //! Answers once everything is queued for the writer; a full queue makes the sender wait. Hot path: small plain envelopes are
 //! read where they arrive, others on a thread of their own.
 
@@ -16,7 +17,7 @@ use super::body::{Collected, collect};
 use super::{App, Failure};
 use crate::fault::Fault;
 use crate::inert::clip;
-use crate::ingest::{Damage, Origin, Reading, read_envelope};
+use crate::ingest::{Damage, Origin, Reading, read_envelope, read_event};
 use crate::store::Sdk;
 
 /// Plain envelopes up to this size are read at once; reading 64 KiB takes less than a millisecond.
@@ -34,7 +35,16 @@ pub(super) async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    take_in(&app, clip(&project, PROJECT_CHARS), &headers, body).await
+    take_in(&app, clip(&project, PROJECT_CHARS), &headers, body, read_envelope).await
+}
+
+pub(super) async fn receive_event(
+    State(app): State<App>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    take_in(&app, clip(&project, PROJECT_CHARS), &headers, body, read_event).await
 }
 
 pub(super) async fn receive_stream(
@@ -42,11 +52,14 @@ pub(super) async fn receive_stream(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    take_in(&app, STREAM_PROJECT, &headers, body).await
+    take_in(&app, STREAM_PROJECT, &headers, body, read_envelope).await
 }
 
-async fn take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Response, Failure> {
-    let result = try_take_in(app, project, headers, body).await;
+/// Reads a body, given its encodings, what is known of it, and its limit in bytes.
+type Read = fn(&[u8], &str, &Origin, u64) -> Reading;
+
+async fn take_in(app: &App, project: &str, headers: &HeaderMap, body: Body, read: Read) -> Result<Response, Failure> {
+    let result = try_take_in(app, project, headers, body, read).await;
     if matches!(result, Err(_) | Ok(Taken { damage: Some(_), .. })) {
         app.store.count_rejected();
     }
@@ -62,7 +75,7 @@ async fn take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> R
         }),
         Some(damage @ Damage::TooLarge { .. }) => Err(Failure::TooLarge(damage.to_string())),
         Some(damage @ Damage::Encoding(_)) => Err(Failure::UnsupportedEncoding(damage.to_string())),
-        Some(damage @ Damage::Malformed(_)) => {
+        Some(damage @ (Damage::Malformed(_) | Damage::Undecodable(_) | Damage::NoEvent)) => {
             let kept = match taken.kept {
                 0 => String::new(),
                 1 => " (1 item before it was kept)".to_owned(),
@@ -82,21 +95,21 @@ struct Taken {
     fault: Option<Fault>,
 }
 
-async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
+async fn try_take_in(app: &App, project: &str, headers: &HeaderMap, body: Body, read: Read) -> Result<Taken, Failure> {
     let limit = app.shared.max_envelope_bytes;
     let origin = Origin { project: Arc::from(project), received_at: Timestamp::now(), sdk: sender(headers) };
     let encodings = content_encodings(headers)?;
     let collected = collect(app, headers, body, limit).await?;
     if encodings.is_empty() && collected.bytes.len() <= AT_ONCE_BYTES {
-        return queue(app, read_envelope(&collected.bytes, "", &origin, limit)).await;
+        return queue(app, read(&collected.bytes, "", &origin, limit)).await;
     }
     // Held until the records are queued: what a decoder made is memory too.
     let _decoder = app.shared.decoders.acquire().await.map_err(|_| Failure::Busy)?;
-    let read = move || {
+    let reading = move || {
         let Collected { bytes, _share } = collected;
-        read_envelope(&bytes, &encodings, &origin, limit)
+        read(&bytes, &encodings, &origin, limit)
     };
-    let reading = tokio::task::spawn_blocking(read).await.map_err(|_| Failure::Internal)?;
+    let reading = tokio::task::spawn_blocking(reading).await.map_err(|_| Failure::Internal)?;
     queue(app, reading).await
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/health", get(|| async { "ok" }))
         .route("/api/{project}/envelope", post(ingest::receive))
         .route("/api/{project}/envelope/", post(ingest::receive))
+        .route("/api/{project}/store", post(ingest::receive_event))
+        .route("/api/{project}/store/", post(ingest::receive_event))
         .route("/stream", post(ingest::receive_stream).get(live::stream))
         .route("/api/sessions", get(api::sessions))
         .route("/api/sessions/{id}", get(api::session))

@@ -11,6 +11,7 @@ mod span;
 mod transaction;
 
 use std::borrow::Cow;
+use std::io::Read as _;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -60,6 +61,10 @@ pub(crate) enum Damage {
     Encoding(#[from] crate::encoding::EncodingError),
     #[error("{}", explain(.0))]
     Malformed(#[from] ReadError),
+    #[error("the body cannot be decoded: {0}")]
+    Undecodable(std::io::Error),
+    #[error("the body is no event: a JSON object is wanted")]
+    NoEvent,
 }
 
 /// Reads an envelope of at most `limit` bytes, once decompressed.
@@ -92,6 +97,32 @@ pub(crate) fn read_envelope(body: &[u8], encodings: &str, origin: &Origin, limit
         error => Damage::Malformed(error),
     });
     reading
+}
+
+/// Reads a body that is an event, or a transaction, by itself: how SDKs sent before there were envelopes.
+pub(crate) fn read_event(body: &[u8], encodings: &str, origin: &Origin, limit: u64) -> Reading {
+    match try_read_event(body, encodings, origin, limit) {
+        Ok(record) => Reading { event_id: record.event_id, records: vec![record], damage: None },
+        Err(damage) => Reading { event_id: None, records: Vec::new(), damage: Some(damage) },
+    }
+}
+
+fn try_read_event(body: &[u8], encodings: &str, origin: &Origin, limit: u64) -> Result<Record, Damage> {
+    let (mut reader, exceeded) = Decoded::new(body, encodings, limit)?.into_parts();
+    let mut payload = Vec::new();
+    reader.read_to_end(&mut payload).map_err(|error| match exceeded.get() {
+        true => Damage::TooLarge { limit },
+        false => Damage::Undecodable(error),
+    })?;
+    let value = json::parse(&payload).filter(Value::is_object).ok_or(Damage::NoEvent)?;
+    let is_transaction = value["type"] == "transaction";
+    let mut record = blank(Cow::Borrowed(if is_transaction { "transaction" } else { "event" }), origin, payload);
+    let is_read = match is_transaction {
+        true => transaction::read(&mut record, &value, None),
+        false => event::read(&mut record, &value, None),
+    };
+    record.is_unreadable = !is_read;
+    Ok(record)
 }
 
 fn read_item(item: RawItem, origin: &Origin, envelope_id: Option<EventId>, records: &mut Vec<Record>) {
