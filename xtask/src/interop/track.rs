@@ -1,19 +1,13 @@
 //! A server tracked from within: official clients see the same tracked and not, over stdio and streamable HTTP, and what reaches
 //! the sink is what a wire tap in front of the server saw, row by row of seed 000.
 
-use std::{
-    ffi::OsString,
-    fs,
-    process::Stdio,
-    thread,
-    time::{Duration, Instant},
-};
+use std::ffi::OsString;
 
 use super::{
     capture::Capture,
     findings::Findings,
+    http_server::HttpServer,
     peers::{self, BARE, Client, KEY, Peers, Server, Setup, Transcript},
-    process::Running,
     recording::{Party, Tape},
     rig::Rig,
     seed_000,
@@ -25,8 +19,6 @@ use crate::Failure;
 const SEED: Setup = Setup { tracing: true, environment: Some("production"), release: Some("1.0.0"), ..BARE };
 /// Between the tap and the handler: two pipes and a busy machine.
 const SLACK_SECONDS: f64 = 0.25;
-/// A server is ready in far less.
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 const CLIENTS: &[Peers] = &[
     Peers { name: "shop-typescript", client: Client::TypeScript, server: Server::Shop, setup: SEED },
@@ -73,8 +65,10 @@ fn over_http(rig: &Rig, peers: &Peers, mode: &[&str], findings: &mut Findings) -
     let name = format!("{}{}", peers.name, mode.concat());
     let run = |suffix: &str, dsn: Option<String>| -> Result<Transcript, Failure> {
         let name = format!("{name}-{suffix}");
-        let mut server = HttpServer::start(rig, &name, mode, dsn)?;
-        let transcript = peers::drive(rig, peers, &name, |_| vec![server.url.clone().into()])?;
+        let mut command = rig.quiet(rig.example("tracked_server"));
+        command.args(mode).arg("127.0.0.1:0");
+        let mut server = HttpServer::start(rig, &name, command, dsn)?;
+        let transcript = peers::drive(rig, peers, &name, |_| vec![server.url().into()])?;
         server.stop()?;
         Ok(transcript)
     };
@@ -108,48 +102,4 @@ fn same(name: &str, untracked: &Transcript, tracked: &Transcript, findings: &mut
     findings.expect(untracked.from_server == tracked.from_server, || {
         format!("{name}: the server said {:?} untracked, {:?} tracked", untracked.from_server, tracked.from_server)
     });
-}
-
-/// The example server over streamable HTTP. It ends with its standard input.
-struct HttpServer {
-    running: Running,
-    url: String,
-}
-
-impl HttpServer {
-    fn start(rig: &Rig, name: &str, mode: &[&str], dsn: Option<String>) -> Result<Self, Failure> {
-        let mut command = rig.quiet(rig.example("tracked_server"));
-        command.args(mode).arg("127.0.0.1:0").stdin(Stdio::piped());
-        match dsn {
-            Some(dsn) => command.env("SENTRY_DSN", dsn),
-            None => command.arg("--untracked"),
-        };
-        let log = rig.runs().join(format!("{name}-server"));
-        let running = Running::start(name, &mut command, &log)?;
-        let started = Instant::now();
-        loop {
-            let said = fs::read_to_string(log.with_extension("err"))?;
-            // A line without its end may be the first half of one.
-            let mut whole = said.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-            if let Some(url) = whole.find_map(|line| line.strip_prefix("listening on ")) {
-                return Ok(Self { running, url: url.to_owned() });
-            }
-            if started.elapsed() > START_LIMIT {
-                return Err(format!("{name}: the server does not listen: {said}").into());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn stop(&mut self) -> Result<(), Failure> {
-        drop(self.running.take_stdin());
-        let started = Instant::now();
-        while !self.running.ended()? {
-            if started.elapsed() > START_LIMIT {
-                return Err("the server does not end".into());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    }
 }
