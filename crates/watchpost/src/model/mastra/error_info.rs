@@ -14,7 +14,7 @@ const MAX_STACK: usize = 64 * 1024;
 /// Most causes kept, one within the other.
 const MAX_CAUSES: usize = 10;
 
-/// The failure; `None` when it says nothing at all.
+/// The failure; `None` when there is none. One that says nothing is one too.
 pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
     if let Some(message) = read_text(json) {
         return Some(ErrorInfo { kind: ErrorKind::Span, message: message.into(), ..ErrorInfo::default() });
@@ -30,9 +30,8 @@ pub(super) fn read(json: &RawValue) -> Option<ErrorInfo> {
         });
         cause = find(&members, "cause");
     }
-    // Thrown without a message it is a failure all the same.
-    let has_message = find(&members, "message").is_some();
-    (has_message || error != ErrorInfo { kind: ErrorKind::Span, ..ErrorInfo::default() }).then_some(error)
+    // What is thrown and no error (a text, `null`) has nothing that Mastra copies, and is a failure all the same.
+    Some(error)
 }
 
 fn read_one(members: &Members<'_>) -> ErrorInfo {

@@ -171,7 +171,8 @@ fn errors_are_objects_or_texts() {
     assert_eq!(error(json!({"message": ""})).unwrap().message, "");
     let long = error(json!({"message": "Boom", "details": {"long": "é".repeat(3000)}})).unwrap();
     assert_eq!(long.data.unwrap().len(), 2047, "cut to 2048 bytes at most, between characters");
-    for none in [json!(null), json!({}), json!([]), json!("")] {
+    assert_eq!(error(json!({})).unwrap().message, "", "thrown, but no error");
+    for none in [json!(null), json!([]), json!("")] {
         assert_eq!(error(none.clone()), None, "{none}");
     }
 }
