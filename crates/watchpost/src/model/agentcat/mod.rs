@@ -16,8 +16,8 @@
 //! **Time.** Our timestamp is when the call *completed*. AgentCat's is when it *started* (so its own exporter shifts
 //! transactions into the past by their duration), except in its Go SDK: see [`TimestampMeaning`].
 //!
-//! A member of the wrong type counts as missing and an unknown one is ignored; only a line without an event type or a time
-//! is refused, because nothing true could be said about it.
+//! A member of the wrong type, nested deeper than 127 levels or with a number too large for a double counts as missing, and an
+//! unknown one is ignored; only a line without an event type or a time is refused, because nothing true could be said about it.
 
 mod error;
 mod line;

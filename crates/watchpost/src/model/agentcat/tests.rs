@@ -153,6 +153,24 @@ fn lone_surrogates_are_replaced_and_pairs_are_kept() {
 }
 
 #[test]
+fn a_member_that_cannot_be_read_costs_itself_and_not_the_event() {
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for hostile in [deep.as_str(), "1e999", "{\"a\":{\"b\":-1e999}}"] {
+        for other in ["", r#","resource_name":"a\ud83d""#] {
+            let line = format!(
+                r#"{{"parameters":{hostile},"event_type":"mcp:tools/call","timestamp":1,"response":{hostile},"user_intent":"why"{other}}}"#
+            );
+            let event = parse_line(&line).unwrap();
+            assert_eq!((&*event.event_type, event.user_intent.as_deref()), ("tools/call", Some("why")));
+            assert_eq!(event.resource_name.is_some(), !other.is_empty());
+        }
+        assert!(parse_line(hostile).is_err());
+    }
+    let broken = r#"{"event_type":"mcp:tools/call","timestamp":1,"parameters":[1e999,}"#;
+    assert!(matches!(parse_line(broken), Err(ParseEventError::NotJson(_))));
+}
+
+#[test]
 fn members_of_the_wrong_type_count_as_missing() {
     let event = parse(&json!({
         "event_type": "mcp:tools/call", "timestamp": 1, "id": [], "session_id": {}, "resource_name": null, "duration": -5,
@@ -172,7 +190,8 @@ fn each_way_to_be_no_event_has_its_message() {
         (" \n", "the line is empty"),
         ("[]", "the line is not a JSON object"),
         ("{\"a\":", "the line is not JSON: EOF while parsing a value at line 1 column 5"),
-        ("{\"a\":1e999}", "the line is not JSON: number out of range at line 1 column 10"),
+        ("[1e999]", "the line is not JSON: number out of range at line 1 column 6"),
+        ("{\"a\":1e999}", "`event_type` is missing or not a text"),
         ("{}", "`event_type` is missing or not a text"),
         ("{\"event_type\":\"mcp:\"}", "`event_type` is missing or not a text"),
         ("{\"event_type\":\"a\"}", "`timestamp` is missing"),
