@@ -69,8 +69,8 @@ async fn main() -> Result<(), Failure> {
         Some(address) => serve_http(address, is_set("--stateless"), move || Ok(tracking.track(Shop))).await?,
         None => {
             let server = tracking.track(Shop);
-            // What the server asks its client becomes events too.
-            let transport = server.tap((tokio::io::stdin(), tokio::io::stdout()));
+            // What the server asks its client becomes events too, and events say how large requests and answers were.
+            let transport = server.tap_io(tokio::io::stdin(), tokio::io::stdout());
             server.serve(transport).await?.waiting().await?;
         }
     }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "rmcp")]
+use super::{Field, scanner::bounded_text};
+
 /// A JSON-RPC id, in the form in which two spellings of one id are equal and `1` differs from `"1"`.
 ///
 /// Whole numbers are compared by value, because peers may answer `1.0` with `1`; any other number by its text.
@@ -31,6 +34,27 @@ impl RequestId {
             #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
             Ok(float) if float.fract() == 0.0 && float.abs() <= EXACT_FLOATS => Self::Integer(float as i64),
             _ => Self::Number(text.into()),
+        }
+    }
+
+    /// rmcp's id as it stands on the wire.
+    #[cfg(feature = "rmcp")]
+    pub(super) fn of_rmcp(id: &rmcp::model::RequestId) -> Self {
+        match id {
+            rmcp::model::NumberOrString::Number(number) => Self::Integer(*number),
+            rmcp::model::NumberOrString::String(text) => {
+                Self::Text(bounded_text(text.as_bytes(), Field::Id.limit()).into())
+            }
+        }
+    }
+
+    /// As rmcp writes it, if it can.
+    #[cfg(feature = "rmcp")]
+    pub(super) fn to_rmcp(&self) -> Option<rmcp::model::RequestId> {
+        match self {
+            Self::Integer(number) => Some(rmcp::model::NumberOrString::Number(*number)),
+            Self::Text(text) => Some(rmcp::model::NumberOrString::String((**text).into())),
+            Self::Null | Self::Number(_) => None,
         }
     }
 

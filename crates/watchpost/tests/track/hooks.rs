@@ -72,7 +72,47 @@ async fn a_hook_that_hangs_costs_its_decoration_only() {
     let events = rig.events().await;
     assert_eq!(events.len(), 101);
     assert!(events.iter().all(|event| event.tags == [("always".to_owned(), "there".to_owned())]));
+    let outcome = rig.tracker.flush_async(crate::support::TIMEOUT).await;
+    assert_eq!((outcome.undecorated, outcome.dropped_by_hooks), (101, 0));
     drop(release);
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_half_its_time_to_what_is_sent() {
+    let (release, gate) = channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let options = Options::default().hook_timeout(Duration::from_secs(600)).event_tags(move |_| {
+        let _ = gate.lock().unwrap().recv();
+        Ok(Vec::new())
+    });
+    let mut rig = Rig::new(options).await;
+    rig.client.call("echo", json!({})).await;
+    let outcome = rig.tracker.shutdown_async(Duration::from_secs(2)).await;
+    assert!(outcome.complete, "{outcome}");
+    assert_eq!((rig.exporter.events().len(), outcome.undecorated), (2, 2));
+    drop(release);
+}
+
+#[tokio::test]
+async fn json_without_measure_is_cut_wherever_a_hook_gives_it() {
+    fn nested() -> serde_json::Value {
+        (0..100_000).fold(json!("leaf"), |inner, _| serde_json::Value::Array(vec![inner]))
+    }
+    let options = Options::default()
+        .identify(|_| async { Ok::<_, std::io::Error>(Some(Actor { data: Some(nested()), ..actor("a") })) })
+        .event_properties(|_| Ok(vec![("given".to_owned(), nested())]))
+        .redact_event(|mut event| {
+            event.properties.push(("changed".to_owned(), nested()));
+            Ok(Some(event))
+        });
+    let mut rig = Rig::new(options).await;
+    rig.client.call("echo", json!({})).await;
+    let event = rig.last().await;
+    assert_eq!(event.properties.len(), 2);
+    let data = event.actor.and_then(|actor| actor.data);
+    for value in event.properties.into_iter().map(|(_, value)| value).chain(data) {
+        assert!(value.to_string().contains('…'), "it ends somewhere");
+    }
 }
 
 #[tokio::test]

@@ -26,14 +26,13 @@ struct Site<M: SessionManager> {
     exporter: InMemoryExporter,
 }
 
-fn tracker() -> (Tracker, InMemoryExporter) {
-    let exporter = InMemoryExporter::default();
-    let options = Options::default().exporter("memory", Arc::new(exporter.clone()));
-    (Tracker::new(None, options).unwrap(), exporter)
+fn site(stateful: bool) -> Site<impl SessionManager> {
+    site_with(stateful, Options::default())
 }
 
-fn site(stateful: bool) -> Site<impl SessionManager> {
-    let (tracker, exporter) = tracker();
+fn site_with(stateful: bool, options: Options) -> Site<impl SessionManager> {
+    let exporter = InMemoryExporter::default();
+    let tracker = Tracker::new(None, options.exporter("memory", Arc::new(exporter.clone()))).unwrap();
     let factory = {
         let tracker = tracker.clone();
         move || Ok::<_, io::Error>(tracker.track(TestServer::default()))
@@ -145,4 +144,16 @@ async fn a_request_that_nobody_in_particular_sent_has_no_session_and_no_client()
     }
     let events = site.events(2).await;
     assert!(events.iter().all(|event| event.session_id.is_none() && event.client.name.is_none()), "{events:#?}");
+}
+
+#[tokio::test]
+async fn who_a_request_without_a_session_is_for_is_no_news_each_time() {
+    let ada = || watchpost::model::Actor { id: Some("ada".to_owned()), name: None, data: None };
+    let mut site =
+        site_with(false, Options::default().identify(move |_| async move { Ok::<_, io::Error>(Some(ada())) }));
+    for _ in 0..3 {
+        site.call(&[("mcp-protocol-version", "2025-06-18")], json!({})).await;
+    }
+    let events = site.events(3).await;
+    assert!(events.iter().all(|event| event.event_type == "tools/call" && event.actor == Some(ada())), "{events:#?}");
 }

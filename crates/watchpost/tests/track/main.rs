@@ -6,6 +6,7 @@ mod events;
 mod hooks;
 mod http;
 mod options;
+mod rounds;
 mod server;
 mod sessions;
 mod support;

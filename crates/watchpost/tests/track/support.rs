@@ -44,9 +44,18 @@ impl Client {
         self.writer.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
 
-    pub(crate) async fn receive(&mut self) -> Value {
+    pub(crate) async fn send_line(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    pub(crate) async fn receive_line(&mut self) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).await.unwrap();
+        line
+    }
+
+    pub(crate) async fn receive(&mut self) -> Value {
+        let line = self.receive_line().await;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 

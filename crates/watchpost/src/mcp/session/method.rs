@@ -68,14 +68,14 @@ const NOT_KNOWN: [i64; 2] = [-32601, -32602];
 
 /// A method's name and what is known of it.
 #[derive(Clone, Debug)]
-pub(super) struct Method {
+pub(in crate::mcp) struct Method {
     /// The name; allocated only for an unknown method.
-    pub(super) name: Cow<'static, str>,
+    pub(in crate::mcp) name: Cow<'static, str>,
     resource: Resource,
 }
 
 impl Method {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::mcp) fn new(name: &str) -> Self {
         match METHODS.iter().find(|(known, _)| *known == name) {
             Some(&(known, resource)) => Self { name: Cow::Borrowed(known), resource },
             None => Self { name: Cow::Owned(name.to_owned()), resource: Resource::Nothing },
@@ -83,7 +83,7 @@ impl Method {
     }
 
     /// What `message`, a request or notification of this method, acts on.
-    pub(super) fn resource_name(&self, message: &Message) -> Option<String> {
+    pub(in crate::mcp) fn resource_name(&self, message: &Message) -> Option<String> {
         let name = match self.resource {
             Resource::Nothing => None,
             Resource::Name => message.text(Field::Name),

@@ -4,7 +4,7 @@
 pub(super) mod event_id;
 mod failure;
 mod identity;
-mod method;
+pub(super) mod method;
 mod pending;
 
 use std::{collections::VecDeque, time::Duration};
@@ -298,7 +298,7 @@ const fn opposite(direction: Direction) -> Direction {
 }
 
 /// The caller's trace, as `_meta` carries it (SEP-414), else in Sentry's own form.
-fn trace_parent(message: &Message) -> Option<TraceParent> {
+pub(super) fn trace_parent(message: &Message) -> Option<TraceParent> {
     let w3c = message.text(Field::TraceParent).and_then(TraceParent::parse_traceparent);
     w3c.or_else(|| message.text(Field::SentryTrace).and_then(TraceParent::parse_sentry_trace))
 }

@@ -13,7 +13,7 @@ use rmcp::model::RequestId;
 use serde_json::Value;
 use watchpost_sentry::wire::Timestamp;
 
-use super::{answer::AnswerFacts, hooks::HookRequest, tracker::Inner};
+use super::{answer::AnswerFacts, hooks::HookRequest, json, tracker::Inner};
 use crate::{
     ai::failure_of,
     mcp::KnownSession,
@@ -95,9 +95,11 @@ impl CurrentCall {
 
     /// Adds a property to the call's event; at most 50.
     pub fn property(&self, key: impl Into<String>, value: impl Into<Value>) {
+        let mut value = value.into();
+        json::bound_depth(&mut value);
         self.say(|said| {
             if said.properties.len() < MAX_OWN {
-                said.properties.push((key.into(), value.into()));
+                said.properties.push((key.into(), value));
             }
         });
     }
@@ -173,6 +175,8 @@ pub(super) struct Opened {
     /// A hash of the request's credentials, so that another identity is noticed.
     pub(super) credentials: Option<u64>,
     pub(super) is_notification: bool,
+    /// The request's size, where its bytes are seen.
+    pub(super) bytes: Option<u64>,
     pub(super) began: Instant,
 }
 
@@ -195,6 +199,7 @@ impl Opened {
             request: None,
             credentials: None,
             is_notification: false,
+            bytes: None,
             began,
         }
     }
@@ -212,6 +217,10 @@ pub(super) struct Finished {
     pub(super) said: Said,
     pub(super) completed: Timestamp,
     pub(super) duration: Duration,
+    /// Whether the client gets no answer.
+    pub(super) is_unanswered: bool,
+    /// The answer's size, where its bytes are seen.
+    pub(super) response_bytes: Option<u64>,
 }
 
 impl Finished {
@@ -227,6 +236,8 @@ impl Finished {
             cancel_reason: None,
             said: Said::default(),
             completed: Timestamp::now(),
+            is_unanswered: true,
+            response_bytes: None,
         }
     }
 
@@ -244,28 +255,17 @@ impl Finished {
         ];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
         let said: usize = self.said.tags.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
-        let properties: usize = self.said.properties.iter().map(|(key, value)| key.len() + json_size(value)).sum();
+        let properties: usize = self.said.properties.iter().map(|(key, value)| key.len() + json::size(value)).sum();
         let error = |error: &ErrorInfo| {
             size_of::<ErrorInfo>() + error.message.len() + error.stack.as_ref().map_or(0, String::len)
         };
         let errors: usize = [&self.answer.error, &self.said.error].into_iter().flatten().map(|info| error(info)).sum();
         let request = opened.request.as_ref().map_or(0, |request| {
-            let arguments = request.arguments.iter().flatten().map(|(key, value)| key.len() + json_size(value));
-            let meta = request.meta.iter().map(|(key, value)| key.len() + json_size(value));
+            let arguments = request.arguments.iter().flatten().map(|(key, value)| key.len() + json::size(value));
+            let meta = request.meta.iter().map(|(key, value)| key.len() + json::size(value));
             let headers = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
             size_of::<HookRequest>() + arguments.sum::<usize>() + meta.sum::<usize>() + headers.sum::<usize>()
         });
         size_of::<Self>() + self.event_id.len() + texts + said + properties + errors + request
     }
-}
-
-/// About how many bytes a JSON value holds.
-fn json_size(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-            Value::String(text) => text.len(),
-            Value::Array(values) => values.iter().map(json_size).sum(),
-            Value::Object(members) => members.iter().map(|(key, value)| 48 + key.len() + json_size(value)).sum(),
-        }
 }

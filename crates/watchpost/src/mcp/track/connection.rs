@@ -3,9 +3,8 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, Hash, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -23,19 +22,15 @@ use super::{
     answer,
     call::{Finished, Opened},
     hooks::HookRequest,
+    sender::{ADDRESSES, CREDENTIALS, META_TOOL_USE, SESSION_HEADER, meta_client, text, trace_parent},
     tracker::Inner,
+    wire::Wire,
 };
 use crate::{
-    mcp::{ClientInfo, KnownSession, Moment, Origin},
-    model::{Implementation, TraceParent, Transport},
+    mcp::{self, ClientInfo, KnownSession, Moment, Origin},
+    model::{Completion, Implementation, Transport},
 };
 
-const SESSION_HEADER: &str = "mcp-session-id";
-const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const META_TOOL_USE: &str = "claudecode/toolUseId";
-/// What tells one client from another where there is no connection.
-const CREDENTIALS: &[&str] = &["authorization", "x-api-key", "cookie"];
-const ADDRESSES: &[&str] = &["forwarded", "x-forwarded-for", "x-real-ip"];
 /// How many cancelled calls' reasons are kept until the calls end.
 const MAX_CANCELLED: usize = 64;
 /// How many requests of a tapped transport are remembered.
@@ -56,6 +51,8 @@ pub(super) struct Connection {
     cancelled: Mutex<VecDeque<(RequestId, Option<String>)>>,
     /// Where the transport is tapped: requests that came and whose handler has not run, so that a refusal of rmcp's own is seen.
     arrived: Mutex<HashMap<RequestId, Arrived>>,
+    /// Where its bytes are tapped.
+    wire: OnceLock<Wire>,
 }
 
 /// A request that came over a tapped transport.
@@ -63,6 +60,8 @@ pub(super) struct Connection {
 pub(super) struct Arrived {
     pub(super) method: String,
     pub(super) at: Instant,
+    /// Its size, where bytes are tapped.
+    pub(super) bytes: Option<u64>,
 }
 
 /// Who sent a message.
@@ -114,7 +113,14 @@ impl Connection {
     pub(super) fn new(tracker: Arc<Inner>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, tracker, held: Mutex::default(), cancelled: Mutex::default(), arrived: Mutex::default() })
+        Arc::new(Self {
+            id,
+            tracker,
+            held: Mutex::default(),
+            cancelled: Mutex::default(),
+            arrived: Mutex::default(),
+            wire: OnceLock::new(),
+        })
     }
 
     /// Reads what there is to know of a request, before its handler takes it.
@@ -125,7 +131,7 @@ impl Connection {
         server: &Arc<Implementation>,
     ) -> (Opened, Option<KnownSession>) {
         let began = Instant::now();
-        self.handled(&context.id);
+        let arrived = self.handled(&context.id);
         let tracker = &*self.tracker;
         let meta: &JsonObject = &context.meta.0.0;
         let sender = self.sender(&context.extensions, meta, &context.peer, asked.initialize);
@@ -172,6 +178,7 @@ impl Connection {
             arguments: captured,
             request,
             credentials: sender.credentials,
+            bytes: arrived.and_then(|arrived| arrived.bytes),
             ..Opened::new(bounded(asked.method), Arc::clone(server), began)
         };
         (opened, sender.session)
@@ -245,9 +252,50 @@ impl Connection {
             if let Some(before) = before {
                 self.tracker.push(before);
             }
-        } else {
+        } else if let Some(finished) = self.hold(finished) {
             self.tracker.push(finished);
         }
+    }
+
+    /// Where bytes are tapped, a call that was answered waits until its answer is written; gives back what does not wait. An
+    /// answer to a cancelled call may never be written, nor one of a handler that panicked.
+    fn hold(&self, finished: Box<Finished>) -> Option<Box<Finished>> {
+        let (Some(wire), Some(id)) = (self.wire.get(), &finished.opened.request_id) else { return Some(finished) };
+        if finished.completion != Completion::Answered || finished.is_unanswered {
+            return Some(finished);
+        }
+        let id = mcp::RequestId::of_rmcp(id);
+        wire.hold(id, finished)
+    }
+
+    /// Bytes of its client.
+    pub(super) fn read(&self, bytes: &[u8]) {
+        if let Some(wire) = self.wire.get() {
+            self.tracker.count_unreadable(wire.read(bytes));
+        }
+    }
+
+    /// Bytes of its server.
+    pub(super) fn written(&self, bytes: &[u8]) {
+        if let Some(wire) = self.wire.get() {
+            wire.written(bytes, |finished| self.tracker.push(finished));
+        }
+    }
+
+    /// Nothing more is written.
+    pub(super) fn close(&self) {
+        if let Some(wire) = self.wire.get() {
+            wire.take_unwritten().into_values().for_each(|finished| self.tracker.push(finished));
+        }
+    }
+
+    /// Its bytes will be seen; false if they are already.
+    pub(super) fn tap_bytes(&self) -> bool {
+        self.wire.set(Wire::new()).is_ok()
+    }
+
+    pub(super) const fn wire(&self) -> &OnceLock<Wire> {
+        &self.wire
     }
 
     /// The session that an earlier `initialize` began is known now.
@@ -287,10 +335,10 @@ impl Connection {
     }
 
     /// A request came over a tapped transport.
-    pub(super) fn arrived(&self, id: RequestId, method: &str) {
+    pub(super) fn arrived(&self, id: RequestId, method: &str, bytes: Option<u64>) {
         let mut arrived = lock(&self.arrived);
         if arrived.len() < MAX_ARRIVED {
-            arrived.insert(id, Arrived { method: answer::cut(method, METHOD_LIMIT), at: Instant::now() });
+            arrived.insert(id, Arrived { method: answer::cut(method, METHOD_LIMIT), at: Instant::now(), bytes });
         }
     }
 
@@ -311,56 +359,13 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.release(None);
+        self.close();
     }
 }
 
 /// A method's name, of a length that a log can bear.
 fn bounded(method: Cow<'static, str>) -> Cow<'static, str> {
     if method.len() > METHOD_LIMIT { answer::cut(&method, METHOD_LIMIT).into() } else { method }
-}
-
-/// The notification's client, for a session that is known only now.
-pub(super) fn session_of_notification(parts: Option<&Parts>) -> Option<&str> {
-    text(&parts?.headers, SESSION_HEADER)
-}
-
-fn meta_client(meta: &JsonObject) -> Option<ClientInfo<'_>> {
-    let client = meta.get(META_CLIENT)?;
-    Some(ClientInfo {
-        name: client.get("name")?.as_str()?,
-        title: client.get("title").and_then(Value::as_str),
-        version: client.get("version").and_then(Value::as_str).unwrap_or_default(),
-    })
-}
-
-/// The caller's trace: from `_meta` (SEP-414), else from the HTTP headers.
-fn trace_parent(meta: &JsonObject, headers: Option<&HeaderMap>) -> Option<TraceParent> {
-    let of_meta = |name: &str| meta.get(name).and_then(Value::as_str);
-    let of_headers = |name: &str| text(headers?, name);
-    let w3c = |text: Option<&str>| text.and_then(TraceParent::parse_traceparent);
-    let sentry = |text: Option<&str>| text.and_then(TraceParent::parse_sentry_trace);
-    w3c(of_meta("traceparent"))
-        .or_else(|| sentry(of_meta("sentry-trace")))
-        .or_else(|| w3c(of_headers("traceparent")))
-        .or_else(|| sentry(of_headers("sentry-trace")))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// A hash of the headers `names`, if there is any of them. It never leaves the process.
-pub(super) fn hash_headers(state: &impl BuildHasher, headers: &HeaderMap, names: &[&str]) -> Option<u64> {
-    let mut hasher = state.build_hasher();
-    let mut any = false;
-    for name in names {
-        for value in headers.get_all(*name) {
-            any = true;
-            name.hash(&mut hasher);
-            value.as_bytes().hash(&mut hasher);
-        }
-    }
-    any.then(|| hasher.finish())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@ use watchpost_sentry::wire::Timestamp;
 
 use crate::{
     ai::failure_of,
-    mcp::track::current_call,
+    mcp::track::{current_call, json},
     model::{Actor, ErrorKind, McpEvent, derive_session_id},
 };
 
@@ -43,7 +43,8 @@ impl CustomEvent {
 
     /// Who it is about.
     #[must_use]
-    pub fn actor(mut self, actor: Actor) -> Self {
+    pub fn actor(mut self, mut actor: Actor) -> Self {
+        actor.data.iter_mut().for_each(json::bound_depth);
         self.event.actor = Some(actor);
         self
     }
@@ -82,8 +83,25 @@ impl CustomEvent {
     /// Adds a property: any JSON.
     #[must_use]
     pub fn property(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.event.properties.push((key.into(), value.into()));
+        let mut value = value.into();
+        json::bound_depth(&mut value);
+        self.event.properties.push((key.into(), value));
         self
+    }
+
+    /// About how many bytes it holds.
+    pub(super) fn size(&self) -> usize {
+        let event = &self.event;
+        let texts = [&event.resource_name, &event.user_intent].into_iter().flatten().map(String::len).sum::<usize>();
+        let tags: usize = event.tags.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
+        let properties: usize = event.properties.iter().map(|(key, value)| key.len() + json::size(value)).sum();
+        let actor = event.actor.as_ref().map_or(0, |actor| {
+            let texts = [&actor.id, &actor.name].into_iter().flatten().map(String::len).sum::<usize>();
+            texts + actor.data.as_ref().map_or(0, json::size)
+        });
+        let error =
+            event.error.as_ref().map_or(0, |error| error.message.len() + error.stack.as_ref().map_or(0, String::len));
+        size_of::<McpEvent>() + texts + tags + properties + actor + error
     }
 
     pub(super) fn into_event(self, event_id: String, project_id: Option<String>, now: Timestamp) -> McpEvent {

@@ -37,8 +37,8 @@
 //!
 //! # What a call costs
 //! The handler's thread reads two clocks, copies names and ids, and puts them into a queue: a few microseconds. Hooks, redaction,
-//! mapping and JSON run on the thread `watchpost-track`; each hook on a thread of its own, so that one that hangs holds up
-//! nothing. Arguments and results are copied only when they are captured or a hook is set that wants to see them.
+//! mapping and JSON run on the thread `watchpost-track`, hooks on `watchpost-hooks`, which is replaced when one of them hangs.
+//! Arguments and results are copied only when they are captured or a hook is set that wants to see them.
 //!
 //! # Sessions
 //! See [`Origin`](super::Origin): the peer's `Mcp-Session-Id`, else the connection, else, over stateless HTTP, the client's name
@@ -52,23 +52,34 @@
 //!
 //! # What no handler sees
 //! What the server asks its client (sampling, elicitation, roots), and what rmcp refuses before a handler runs, is seen by
-//! [`Tracked::tap`] on any transport and, but for refusals, by [`Tracker::sessions`] on streamable HTTP.
+//! [`Tracked::tap`] on any transport and, but for refusals, by [`Tracker::sessions`] on streamable HTTP. [`Tracked::tap_io`] sees on
+//! byte streams also how large messages are, and requests that rmcp can't read.
 
 mod answer;
+mod batch;
 mod call;
 mod connection;
 mod custom;
+mod draft;
+mod event;
 mod hooks;
 #[cfg(feature = "rmcp-http")]
 mod http_sessions;
+mod identities;
+mod json;
 mod open_call;
 mod options;
+mod patience;
 mod queue;
+mod runner;
+mod sender;
 mod service;
+mod streams;
 mod tap;
 mod tools;
 mod tracked;
 mod tracker;
+mod wire;
 mod worker;
 
 use rmcp::ServerHandler;

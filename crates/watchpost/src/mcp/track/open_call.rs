@@ -73,7 +73,7 @@ impl<C: Fn() -> bool> OpenCall<C> {
                 AnswerFacts { error, ..AnswerFacts::default() }
             }
         };
-        self.end(facts, Completion::Answered);
+        self.end(facts, Completion::Answered, false);
         result
     }
 
@@ -108,7 +108,7 @@ impl<C: Fn() -> bool> OpenCall<C> {
         span
     }
 
-    fn end(&mut self, mut answer: AnswerFacts, mut completion: Completion) {
+    fn end(&mut self, mut answer: AnswerFacts, mut completion: Completion, is_unanswered: bool) {
         let Some(mut opened) = self.opened.take() else { return };
         let completed = Timestamp::now();
         let duration = opened.began.elapsed();
@@ -132,6 +132,8 @@ impl<C: Fn() -> bool> OpenCall<C> {
             cancel_reason,
             completed,
             duration,
+            is_unanswered,
+            response_bytes: None,
         }));
     }
 }
@@ -147,6 +149,6 @@ impl<C: Fn() -> bool> Drop for OpenCall<C> {
             (None, "The connection closed before the answer", ErrorKind::Unanswered, Completion::ConnectionClosed)
         };
         let error = ErrorInfo { kind, message: message.to_owned(), ty: ty.map(str::to_owned), ..ErrorInfo::default() };
-        self.end(AnswerFacts { error: Some(Box::new(error)), ..AnswerFacts::default() }, completion);
+        self.end(AnswerFacts { error: Some(Box::new(error)), ..AnswerFacts::default() }, completion, true);
     }
 }

@@ -218,7 +218,9 @@ impl Options {
         self
     }
 
-    /// How long a hook may take for one event. Default: 5 s. One that takes longer is not called again until it is back.
+    /// How long a hook may take for one event, counted for hooks that decorate from the call's end. Default: 5 s. One that takes
+    /// longer is not called again until it is back. It is waited for less long, but 100 ms, while half of the queue is full, and no
+    /// longer than half the time of a flush or shutdown.
     #[must_use]
     pub fn hook_timeout(mut self, timeout: Duration) -> Self {
         self.hook_timeout = timeout;

@@ -13,8 +13,9 @@ use rmcp::{
 
 use super::{
     Tracker,
-    connection::{Arguments, Asked, Connection, session_of_notification},
+    connection::{Arguments, Asked, Connection},
     open_call::open,
+    sender::session_of_notification,
 };
 use crate::model::Implementation;
 

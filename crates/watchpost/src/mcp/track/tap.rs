@@ -4,28 +4,39 @@
 use std::{
     collections::HashMap,
     future::Future,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use rmcp::{
     RoleServer,
-    model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerRequest},
+    model::{
+        ClientJsonRpcMessage, ErrorCode, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerRequest,
+    },
     transport::{IntoTransport, Transport},
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Tracked,
     answer::{AnswerFacts, protocol_error},
     call::{Finished, Opened},
     connection::Connection,
+    streams::{TapRead, TapWrite},
     tracker::Inner,
+    wire::Sent,
 };
 use crate::{
-    mcp::{Moment, Origin},
+    mcp::{self, MessageKind, Moment, Origin},
     model::{self, Completion, Direction, ErrorInfo, ErrorKind, Implementation},
 };
 
+/// A request that rmcp answers with an error of its own, without the request's id, because it can't read its parameters.
+const UNREADABLE: &str = "Invalid request: the server cannot read it";
+/// One that it throws away; its client waits in vain.
+const TOO_LONG: &str = "The request is too long for the server; it has no answer";
+const LONGEST_LINE: u64 = rmcp::transport::async_rw::DEFAULT_MAX_LINE_LENGTH as u64;
 /// Most open calls of a server that are remembered; further ones become no events.
 const MAX_OPEN: usize = 10_000;
 
@@ -85,6 +96,28 @@ impl<H> Tracked<H> {
             },
         }
     }
+
+    /// Like [`tap`](Self::tap), for a pair of byte streams, and looks at the bytes too: events say how large request and answer were,
+    /// and requests that rmcp can't read, of which no handler and no other tap learns, are events as well. It changes no byte. An event
+    /// is made when its answer is written.
+    ///
+    /// ```no_run
+    /// # async fn serve(tracked: watchpost::mcp::Tracked<impl rmcp::ServerHandler>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use rmcp::ServiceExt;
+    ///
+    /// let transport = tracked.tap_io(tokio::io::stdin(), tokio::io::stdout());
+    /// tracked.serve(transport).await?.waiting().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn tap_io<R, W>(&self, read: R, write: W) -> Tap<impl Transport<RoleServer, Error = io::Error> + use<R, W, H>>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        // A second pair of the same server is another connection's: its bytes are not told apart.
+        let connection = self.connection().tap_bytes().then(|| Arc::clone(self.connection()));
+        self.tap((TapRead::new(read, connection.clone()), TapWrite::new(write, connection)))
+    }
 }
 
 #[cfg(feature = "rmcp-http")]
@@ -111,8 +144,9 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Tap<T> {
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         let message = self.transport.receive().await;
-        if let Some(message) = &message {
-            self.watch.received(message);
+        match &message {
+            Some(message) => self.watch.received(message),
+            None => self.watch.ended(),
         }
         message
     }
@@ -158,10 +192,12 @@ impl Watch {
 
     /// The client says something.
     fn received(&self, message: &ClientJsonRpcMessage) {
+        let sent = self.taken(message);
         match message {
             JsonRpcMessage::Request(request) => {
                 if let Some(connection) = self.connection() {
-                    connection.arrived(request.id.clone(), request.request.method());
+                    let bytes = sent.map(|sent| sent.bytes);
+                    connection.arrived(request.id.clone(), request.request.method(), bytes);
                 }
             }
             JsonRpcMessage::Response(response) => self.answered(&response.id, None),
@@ -174,6 +210,46 @@ impl Watch {
         }
     }
 
+    /// What a message is on the wire, where bytes are seen; what rmcp passed over before it becomes events.
+    fn taken(&self, message: &ClientJsonRpcMessage) -> Option<Sent> {
+        let wire = self.connection()?.wire().get()?;
+        let (kind, id) = match message {
+            JsonRpcMessage::Request(request) => (MessageKind::Request, Some(&request.id)),
+            JsonRpcMessage::Response(response) => (MessageKind::Response, Some(&response.id)),
+            JsonRpcMessage::Error(error) => (MessageKind::Response, error.id.as_ref()),
+            JsonRpcMessage::Notification(_) => (MessageKind::Notification, None),
+        };
+        let (passed_over, sent) = wire.taken(kind, id.map(mcp::RequestId::of_rmcp).as_ref());
+        passed_over.into_iter().for_each(|sent| self.passed_over(sent));
+        sent
+    }
+
+    /// The client says nothing more.
+    fn ended(&self) {
+        if let Some(wire) = self.connection().and_then(|connection| connection.wire().get()) {
+            wire.take_rest().into_iter().for_each(|sent| self.passed_over(sent));
+        }
+    }
+
+    /// A message that rmcp did not hand on. Only a request's sender waits for something.
+    fn passed_over(&self, sent: Sent) {
+        if !sent.is_request() || sent.method == "ping" && !self.tracker.reports_pings() {
+            return;
+        }
+        let error = if sent.bytes > LONGEST_LINE {
+            ErrorInfo { kind: ErrorKind::Unanswered, message: TOO_LONG.to_owned(), ..ErrorInfo::default() }
+        } else {
+            let (kind, code) = (ErrorKind::Protocol, Some(i64::from(ErrorCode::INVALID_REQUEST.0)));
+            ErrorInfo { kind, code, message: UNREADABLE.to_owned(), ..ErrorInfo::default() }
+        };
+        let mut opened = Opened::new(sent.method, Arc::clone(&self.server), sent.at);
+        opened.resource_name = sent.resource_name;
+        opened.request_id = sent.id.and_then(|id| id.to_rmcp());
+        opened.trace_parent = sent.trace_parent;
+        opened.bytes = Some(sent.bytes);
+        self.push(opened, Completion::Answered, Some(error));
+    }
+
     /// An error answers a client's request; if no handler ran for it, it is rmcp's own.
     fn refused(&self, id: &RequestId, error: &ErrorData) {
         let Some(connection) = self.connection() else { return };
@@ -183,6 +259,7 @@ impl Watch {
         }
         let mut opened = Opened::new(arrived.method.into(), Arc::clone(&self.server), arrived.at);
         opened.request_id = Some(id.clone());
+        opened.bytes = arrived.bytes;
         self.push(opened, Completion::Answered, Some(protocol_error(error)));
     }
 
@@ -196,6 +273,9 @@ impl Watch {
 
     /// The connection ends, and with it what is open.
     fn close(&self) {
+        if let Some(connection) = self.connection() {
+            connection.close();
+        }
         let open = std::mem::take(&mut *self.open());
         for (id, (method, began)) in open {
             let error = ErrorInfo {

@@ -22,8 +22,9 @@ use rmcp::model::SetLevelRequestParams;
 
 use super::{
     Tracker,
-    connection::{Arguments, Asked, Connection, session_of_notification},
+    connection::{Arguments, Asked, Connection},
     open_call::{OpenCall, open},
+    sender::session_of_notification,
     tools::{self, GET_MORE_TOOLS},
 };
 use crate::model::Implementation;

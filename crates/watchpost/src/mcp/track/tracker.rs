@@ -3,7 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use watchpost_sentry::{delivery::Outcome, wire::Timestamp};
 use super::{
     CustomEvent, Options, TrackError, Tracked,
     call::Finished,
-    connection::hash_headers,
+    sender::hash_headers,
     tools::Tools,
     worker::{Job, Shared, work},
 };
@@ -68,6 +68,10 @@ pub struct TrackOutcome {
     pub overflowed: u64,
     /// Events that the host's hooks dropped, or failed to redact.
     pub dropped_by_hooks: u64,
+    /// Events that went without what one of the host's hooks should have added, because it failed, panicked or hung.
+    pub undecorated: u64,
+    /// Lines of clients that were no MCP message, on transports that [`Tracked::tap_io`] looks at. rmcp ignores them.
+    pub unreadable: u64,
     /// What each exporter says, in the order of their names.
     pub exporters: Vec<Outcome>,
 }
@@ -80,6 +84,12 @@ impl fmt::Display for TrackOutcome {
         }
         if self.dropped_by_hooks > 0 {
             write!(f, ", {} dropped by hooks", self.dropped_by_hooks)?;
+        }
+        if self.undecorated > 0 {
+            write!(f, ", {} without what a hook should have added", self.undecorated)?;
+        }
+        if self.unreadable > 0 {
+            write!(f, ", {} lines that were no message", self.unreadable)?;
         }
         self.exporters.iter().try_for_each(|outcome| write!(f, "; {outcome}"))
     }
@@ -123,10 +133,10 @@ impl Tracker {
 
     /// Sends an event of the host's own.
     pub fn publish(&self, event: CustomEvent) {
-        let now = Timestamp::now();
+        let (now, bytes) = (Timestamp::now(), event.size());
         let project_id = self.inner.shared.project_id.clone();
         let event = event.into_event(self.inner.next_event_id(), project_id, now);
-        self.inner.put(Job::Custom(Box::new(event)), 1024);
+        self.inner.put(Job::Custom(Box::new(event)), bytes);
     }
 
     /// Sends what is held, and says what became of everything. It blocks: in async code use
@@ -211,6 +221,12 @@ impl Inner {
         self.capture
     }
 
+    pub(super) fn count_unreadable(&self, lines: u64) {
+        if lines > 0 {
+            self.shared.unreadable().fetch_add(lines, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn hooks_want_request(&self) -> bool {
         self.shared.options.hooks.want_request()
     }
@@ -264,6 +280,8 @@ impl Inner {
             events,
             overflowed,
             dropped_by_hooks: self.shared.dropped_by_hooks(),
+            undecorated: self.shared.undecorated(),
+            unreadable: self.shared.unreadable().load(Ordering::Relaxed),
             exporters,
         }
     }
