@@ -70,9 +70,9 @@ for (const schema of [
 }
 
 const STEPS = {
-  list: ({ list }) =>
+  list: ({ list, cursor }) =>
     ({
-      tools: () => client.listTools(),
+      tools: () => client.listTools(cursor === undefined ? undefined : { cursor }),
       resources: () => client.listResources(),
       templates: () => client.listResourceTemplates(),
       prompts: () => client.listPrompts(),

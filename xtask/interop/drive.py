@@ -106,7 +106,7 @@ async def together(client, step):
 
 LISTS = {"tools": "list_tools", "resources": "list_resources", "templates": "list_resource_templates", "prompts": "list_prompts"}
 STEPS = {
-    "list": lambda client, step: getattr(client, LISTS[step["list"]])(),
+    "list": lambda client, step: getattr(client, LISTS[step["list"]])(**({"cursor": step["cursor"]} if "cursor" in step else {})),
     "call": lambda client, step: client.call_tool(step["call"], step["arguments"], progress_callback=progress),
     "cancel": cancel,
     "read": lambda client, step: client.read_resource(step["read"]),

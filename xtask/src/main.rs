@@ -14,8 +14,10 @@ cargo xtask ci                       formatting, clippy, docs, tests, faults, in
 cargo xtask interop [NAME…] [--watchpost PATH]
                                      real peers: MCP clients and servers, Mastra, Bugsink, Spotlight, Sentry's normaliser
                                      and SDKs, a browser
-cargo xtask faults [--peers | --only TEXT]
+cargo xtask faults [--peers | --long --only TEXT]
                                      a sink that misbehaves in every way, kill -9, a full disk, damage, clocks that jump;
+                                     tracked servers whose hooks panic, hang or give junk (`--only track`; with --long they
+                                     hang for a minute and come back);
                                      with --peers Sentry's own clients in the same outages, beside ours
 cargo xtask bench NAME [ARGS…]       measurements (proxy, mcp, spans, delivery, receiver), beside a peer or a limit in the
                                      same run

@@ -99,7 +99,7 @@ fn latency(options: &Options, subjects: &[&Subject], report: &mut Report) -> Res
     // Round 0 warms up; subjects alternate within a round.
     for round in 0..=rounds {
         for (subject, runs) in subjects.iter().zip(&mut runs) {
-            let run = subject.run("latency", &sink_address(&SinkProcess::start(false)?), calls)?;
+            let run = subject.run("latency", &sink_address(&SinkProcess::start_aside()?), calls)?;
             let both = run.plain.zip(run.tracked).ok_or("a run without latencies")?;
             if round > 0 {
                 runs.push(both);

@@ -12,6 +12,7 @@ mod kills;
 mod peers;
 mod sender;
 mod sink;
+mod track;
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +38,8 @@ use crate::{
 const KILLS: [(SpoolMode, u64); 2] = [(SpoolMode::Fast, 140), (SpoolMode::Durable, 80)];
 /// Checks that run at the same time; most of them wait most of the time.
 const AT_ONCE: usize = 6;
+/// What `--only` calls the tracked servers' conditions together.
+const TRACK: &str = "track";
 
 /// What a check found.
 struct Finding {
@@ -69,25 +72,39 @@ impl Check {
     }
 }
 
-/// Runs all checks, those whose names contain `--only TEXT`, or with `--peers` the table of Sentry's own clients beside ours.
+/// Runs all checks, those whose names contain `--only TEXT`, or with `--peers` the table of Sentry's own clients beside ours. With
+/// `--long`, hooks of tracked servers hang for a minute and come back.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let folder = Folder::new()?;
-    let only = match args {
-        [] => None,
-        [option] if option == "--peers" => return peers::run(&folder.0),
-        [option, text] if option == "--only" => Some(text.as_str()),
-        _ => return Err("cargo xtask faults [--peers | --only TEXT]".into()),
-    };
+    let (mut only, mut long) = (None, false);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match (arg.as_str(), args.len()) {
+            ("--peers", 0) => return peers::run(&folder.0),
+            ("--long", _) => long = true,
+            ("--only", 1..) => only = args.next(),
+            _ => return Err("cargo xtask faults [--peers | --long --only TEXT]".into()),
+        }
+    }
     let started = Instant::now();
-    let mut checks = checks(&folder.0)?;
-    checks.retain(|check| only.is_none_or(|only| check.name.contains(only)));
-    let findings = run_all(&checks, &folder.0);
-    let failed = print(&checks, &findings);
+    let (mut failed, mut ran) = (0, 0);
+    if only.is_none_or(|only| only != TRACK) {
+        let mut checks = checks(&folder.0)?;
+        checks.retain(|check| only.is_none_or(|only| check.name.contains(only)));
+        let findings = run_all(&checks, &folder.0);
+        failed += print(&checks, &findings);
+        ran += checks.len();
+    }
+    if only.is_none_or(|only| only == TRACK) {
+        let (wrong, conditions) = track::run(long)?;
+        failed += wrong;
+        ran += conditions;
+    }
     let seconds = started.elapsed().as_secs();
     if failed > 0 {
-        return Err(format!("{failed} of {} checks found something wrong ({seconds} s)", checks.len()).into());
+        return Err(format!("{failed} of {ran} checks found something wrong ({seconds} s)").into());
     }
-    say(&format!("All {} checks are well ({seconds} s).", checks.len()));
+    say(&format!("All {ran} checks are well ({seconds} s)."));
     Ok(())
 }
 

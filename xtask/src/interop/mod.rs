@@ -22,6 +22,7 @@ mod rig;
 mod seed_000;
 mod sink;
 mod tap;
+mod tool_context;
 mod track;
 mod transparent;
 
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("exit_codes", exit_codes::check),
     ("track", track::check),
     ("conformance", conformance::check),
+    ("tool_context", tool_context::check),
     ("faults", faults::check),
     ("mastra", mastra::check),
     ("spotlight", mastra::spotlight),

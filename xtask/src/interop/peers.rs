@@ -52,6 +52,8 @@ pub(super) enum Server {
     Filesystem,
     /// `xtask/interop/server.py` on the official Python SDK.
     Bakery,
+    /// `xtask/interop/context_server.py`, likewise.
+    Context,
     /// `crates/watchpost/examples/tracked_server.rs`, on the official Rust SDK.
     Shop,
 }
@@ -175,6 +177,7 @@ impl Server {
             Self::Everything => vec!["node".into(), module("server-everything").into()],
             Self::Filesystem => vec!["node".into(), module("server-filesystem").into(), folder.into()],
             Self::Bakery => vec![rig.python().into(), rig.script("server.py").into()],
+            Self::Context => vec![rig.python().into(), rig.script("context_server.py").into()],
             Self::Shop => vec![rig.example("tracked_server").into()],
         }
     }
@@ -184,6 +187,7 @@ impl Server {
             Self::Everything => "everything.json",
             Self::Filesystem => "filesystem.json",
             Self::Bakery => "bakery.json",
+            Self::Context => "context.json",
             Self::Shop => "shop.json",
         }
     }

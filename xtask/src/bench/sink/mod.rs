@@ -21,6 +21,9 @@ use crate::Failure;
 const VERIFY: &str = "--verify";
 const DELAY: &str = "--delay-ms";
 const PORT: &str = "--port";
+const ASIDE: &str = "--aside";
+/// How much nicer a sink is that stands aside.
+const NICER: i32 = 10;
 
 /// Serves on loopback until standard input ends; the first line on standard output is the address.
 pub(super) fn run(args: &[String]) -> Result<(), Failure> {
@@ -30,6 +33,9 @@ pub(super) fn run(args: &[String]) -> Result<(), Failure> {
     };
     let tally = Arc::new(Tally::new(args.iter().any(|arg| arg == VERIFY)));
     let delay = Duration::from_millis(number(DELAY)?);
+    if args.iter().any(|arg| arg == ASIDE) {
+        rustix::process::setpriority_process(None, NICER)?;
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(number(PORT)?)?))?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     thread::spawn(move || {
@@ -59,6 +65,11 @@ impl SinkProcess {
     /// Starts a sink that takes so long to answer.
     pub(super) fn start_slow(delay: Duration) -> Result<Self, Failure> {
         Self::start_with(&[DELAY, &delay.as_millis().to_string()])
+    }
+
+    /// Starts a sink to which what is measured goes before: a sink elsewhere takes none of this machine's processors.
+    pub(super) fn start_aside() -> Result<Self, Failure> {
+        Self::start_with(&[ASIDE])
     }
 
     /// Starts a sink at a port that is free.
