@@ -15,7 +15,7 @@ pub(super) struct Failure {
     ty: Option<String>,
     stack: Option<String>,
     causes: Vec<String>,
-    /// Whether it has an id of Mastra's, which wraps what was thrown and often forgets it.
+    /// Whether it is in words of Mastra's own, which wraps what was thrown and forgets it.
     wraps: bool,
 }
 
@@ -26,7 +26,8 @@ impl Failure {
             ty: error.ty.clone(),
             stack: error.stack.clone(),
             causes: error.causes.iter().take(MAX_CAUSES).map(|cause| cause.message.trim().to_owned()).collect(),
-            wraps: error.id.as_deref().is_some_and(|id| !id.is_empty()),
+            // What a host throws has the category `USER`, also where Mastra gives it an id.
+            wraps: error.id.is_some() && error.category.as_deref() == Some("SYSTEM"),
         }
     }
 

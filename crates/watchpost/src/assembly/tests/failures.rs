@@ -105,11 +105,15 @@ fn in_a_stream_the_failure_of_the_last_step_is_reported_once_too() {
     assert_eq!(reporting(&bench.spans()), [2]);
 }
 
-/// A failure in words of Mastra's own, which has an id.
+/// A failure in words of Mastra's own.
 fn wrapped(span: Span, message: &str) -> Span {
+    categorized(span, message, "SYSTEM")
+}
+
+fn categorized(span: Span, message: &str, category: &str) -> Span {
     let mut span = failed(span, message);
-    span.error =
-        span.error.map(|error| Box::new(ErrorInfo { id: Some("AGENT_PREPARE_STREAM_FAILED".into()), ..*error }));
+    let (id, category) = (Some("AGENT_PREPARE_STREAM_FAILED".into()), Some(category.into()));
+    span.error = span.error.map(|error| Box::new(ErrorInfo { id, category, ..*error }));
     span
 }
 
@@ -149,6 +153,7 @@ fn a_failure_reports_beside_an_earlier_one_that_the_run_went_on_from() {
     assert_eq!(reporting(&bench.spans()), [1, 3], "the generation between them was well");
 
     let mut bench = Bench::new();
-    bench.nest(&[&failed(span(1, 0, AgentRun), "no answer"), &failed(span(2, 1, ToolCall), "db down")]);
-    assert_eq!(reporting(&bench.spans()), [1, 2], "an error without an id wraps none");
+    let thrown = categorized(span(1, 0, WorkflowStep), "no answer", "USER");
+    bench.nest(&[&thrown, &failed(span(2, 1, ToolCall), "db down")]);
+    assert_eq!(reporting(&bench.spans()), [1, 2], "what the host threw is in its own words");
 }
