@@ -105,3 +105,21 @@ fn where_there_is_no_room_what_waited_goes_before_what_is_open() {
         assert!(bench.spans().iter().any(|span| number(span) == 1 && span.completion == SpanCompletion::Ended));
     }
 }
+
+#[test]
+fn a_span_of_a_large_trace_is_sent_once_though_its_start_comes_long_after_its_end() {
+    const SPANS: u64 = 9_000;
+    for when in BOTH {
+        let mut bench = recording(when);
+        let step = |number: u64| span(number + 2, 1, WorkflowStep);
+        (0..SPANS).for_each(|number| bench.end(&step(number), 20_000));
+        (0..SPANS).for_each(|number| bench.start(&step(number)));
+        bench.nest(&[&span(1, 0, WorkflowRun)]);
+        bench.finish();
+        let mut numbers: Vec<_> = bench.spans().iter().map(number).collect();
+        let sent = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!((sent, numbers.len()), (SPANS as usize + 1, SPANS as usize + 1), "{when:?}");
+    }
+}

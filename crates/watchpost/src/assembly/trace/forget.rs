@@ -10,6 +10,8 @@ use crate::assembly::{
 
 /// A trace that goes on forgets of its released spans what nobody needs, whenever it has this many.
 pub(super) const MAX_RELEASED: usize = 8_192;
+/// The same of a recording, where the start of a span may come long after its end: about 8 MiB.
+pub(super) const MAX_RELEASED_OF_RECORDING: usize = 32_768;
 
 impl Trace {
     /// Forgets released spans when there are many: those with nothing open or held below them. Generations, and what was
@@ -87,7 +89,7 @@ impl Trace {
             };
             self.runs.push(run);
         }
-        self.forget_at = MAX_RELEASED.max(2 * self.table.nodes.len());
+        self.forget_at = self.forget_least.max(2 * self.table.nodes.len());
     }
 
     fn is_below_released_generation(&self, at: usize) -> bool {

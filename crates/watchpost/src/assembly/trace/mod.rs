@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
-use self::forget::MAX_RELEASED;
+use self::forget::{MAX_RELEASED, MAX_RELEASED_OF_RECORDING};
 use super::{
     id_map::IdMap,
     limits::ReleaseWhen,
@@ -54,6 +54,8 @@ pub(in crate::assembly) struct Trace {
     pub(in crate::assembly) wake: Option<Instant>,
     /// With how many spans it looks for some to forget.
     forget_at: usize,
+    /// With how many at least.
+    forget_least: usize,
     /// Whether the end of a root came before its start, or the events are a recording: they come in any order.
     is_unordered: bool,
     /// Whether what ended waits for a moment though its root is open, because its events come in any order and it is not sent with
@@ -133,6 +135,7 @@ impl Trace {
             waiting_since: None,
             wake: None,
             forget_at: MAX_RELEASED,
+            forget_least: MAX_RELEASED,
             is_unordered: false,
             holds_ended: false,
             joined: Vec::new(),
@@ -172,6 +175,8 @@ impl Trace {
     /// From now on what ends waits for what may come after it.
     pub(in crate::assembly) fn expect_any_order(&mut self, when: ReleaseWhen) {
         self.is_unordered = true;
+        self.forget_least = MAX_RELEASED_OF_RECORDING;
+        self.forget_at = self.forget_at.max(self.forget_least);
         self.holds_ended = when == ReleaseWhen::SpanEnded;
     }
 
