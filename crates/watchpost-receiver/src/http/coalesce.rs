@@ -45,15 +45,14 @@ impl<W> Clone for Answers<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Answers<W> {
-    /// Runs `connection`, which serves the stream, and writes what it held back whenever it waits.
+    /// Runs `connection`, which serves the stream, and writes what it held back whenever it waits, and at its end.
     pub(crate) async fn after_each_poll<T>(self, connection: impl Future<Output = T>) -> T {
         let mut connection = pin!(connection);
         std::future::poll_fn(move |cx| {
             let output = connection.as_mut().poll(cx);
-            if output.is_pending() {
-                // Not done is not lost: the writer then wakes this task. An error comes again with the next write.
-                let _ = self.held().send(cx);
-            }
+            // Not done is not lost: the writer then wakes this task. An error comes again with the next write. A connection that ends
+            // with an error does not shut the stream down, and its last answer says what was wrong.
+            let _ = self.held().send(cx);
             output
         })
         .await
@@ -177,6 +176,13 @@ mod tests {
             .await;
         }));
         assert_eq!(answers.held().writer.writes, [18]);
+    }
+
+    #[test]
+    fn a_connection_that_fails_at_once_has_its_answer_sent() {
+        let (mut stream, answers) = pair(usize::MAX);
+        block_on(answers.clone().after_each_poll(async { stream.write_all(b"answer").await.unwrap() }));
+        assert_eq!(answers.held().writer.writes, [6]);
     }
 
     #[test]
