@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fmt, fs,
     path::Path,
     process::Command,
     time::Duration,
@@ -35,12 +35,19 @@ const LEAST_TOOLS: usize = 20;
 const TIME: usize = 25;
 
 /// One check of a scenario.
-#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[derive(Deserialize)]
 struct Check {
     id: String,
     status: String,
     #[serde(default, rename = "errorMessage")]
     error: Option<String>,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.status)?;
+        self.error.iter().try_for_each(|error| write!(f, " ({error})"))
+    }
 }
 
 /// The checks of each scenario.
@@ -59,7 +66,7 @@ pub(super) fn check(rig: &Rig, findings: &mut Findings) -> Result<String, Failur
         });
         for (scenario, checks) in &untracked {
             for check in checks.iter().filter(|check| check.status == "FAILURE") {
-                findings.add(format!("{revision} {scenario}: {check:?}, untracked"));
+                findings.add(format!("{revision} {scenario}, untracked: {check}"));
             }
         }
         compare(revision, &untracked, &tracked, findings);
@@ -112,7 +119,16 @@ fn read(folder: &Path) -> Result<Results, Failure> {
 fn compare(revision: &str, untracked: &Results, tracked: &Results, findings: &mut Findings) {
     let scenarios: BTreeSet<&String> = untracked.keys().chain(tracked.keys()).collect();
     for scenario in scenarios {
-        let (before, after) = (untracked.get(scenario), tracked.get(scenario));
-        findings.expect(before == after, || format!("{revision} {scenario}: untracked {before:?}, tracked {after:?}"));
+        // What a check says of itself may name moments and ids.
+        let ends = |results: &Results| -> Option<Vec<(String, String)>> {
+            Some(results.get(scenario)?.iter().map(|check| (check.id.clone(), check.status.clone())).collect())
+        };
+        findings.expect(ends(untracked) == ends(tracked), || {
+            let told = |results: &Results| -> Vec<String> {
+                results.get(scenario).into_iter().flatten().map(Check::to_string).collect()
+            };
+            let (before, after) = (told(untracked).join("; "), told(tracked).join("; "));
+            format!("{revision} {scenario}: untracked {before}, tracked {after}")
+        });
     }
 }

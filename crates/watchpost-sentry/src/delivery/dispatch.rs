@@ -171,6 +171,7 @@ impl State {
                     self.notify(Notice::TooLarge { item, bytes, halved: false }, now, effects);
                     self.ledger.drop_held(&left, DropReason::SendError);
                     self.queues.push_front(parcel);
+                    self.make_room(lane, 0, effects);
                     return;
                 }
                 let halves = parcel.halve();

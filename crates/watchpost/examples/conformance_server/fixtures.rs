@@ -22,7 +22,7 @@ pub(crate) fn tools() -> Vec<Value> {
         ("test_elicitation_sep1330_enums", "Asks the user to choose."),
         ("test_reconnection", "Takes a while."),
         ("test_missing_capability", "Needs a client that samples."),
-        ("test_streaming_elicitation", "Asks the user while it streams."),
+        ("test_streaming_elicitation", "Asks the user in the revision whose streams carry no requests."),
         ("test_logging_tool", "Logs where the client wants it."),
         ("test_trigger_tool_change", "Says that the tools have changed."),
         ("test_trigger_prompt_change", "Says that the prompts have changed."),
@@ -202,7 +202,6 @@ pub(crate) fn elicitation(tool: &str, message: &str) -> Option<Value> {
             json!({"username": text("User's response"), "email": text("User's email address")}),
             json!(["username", "email"]),
         ),
-        "test_streaming_elicitation" => ("Go on?", json!({"yes": {"type": "boolean"}}), json!([])),
         "test_elicitation_sep1034_defaults" => (
             "Please review",
             json!({

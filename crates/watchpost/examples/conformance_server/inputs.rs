@@ -69,6 +69,10 @@ pub(crate) fn step(tool: &str, given: &Given<'_>) -> Result<Option<Value>, Error
             Some(name) => done(&format!("Hello, {name}!")),
             None => needed(json!({"user_name": ask_name()}), None),
         },
+        "test_streaming_elicitation" => match given.response("go_on") {
+            Some(_) => done("gone on"),
+            None => needed(json!({"go_on": form("Go on?", "yes", "boolean")}), None),
+        },
         "test_input_required_result_sampling" => {
             match given.response("capital_question").and_then(|answer| answer["content"]["text"].as_str()) {
                 Some(text) => done(text),

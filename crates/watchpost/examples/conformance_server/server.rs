@@ -144,13 +144,6 @@ impl Conformance {
                 let required: ClientCapabilities = parsed(json!({"sampling": {}}))?;
                 Err(ErrorData::missing_required_client_capability(required))
             }
-            "test_streaming_elicitation" => {
-                // In the stateless revision a stream carries no requests.
-                if context.meta.get_progress_token().is_some() {
-                    tokio::time::sleep(STEP).await;
-                }
-                text("nothing to ask")
-            }
             "test_trigger_tool_change" => {
                 let _ = self.changes.0.send(Change::Tools);
                 text("told")

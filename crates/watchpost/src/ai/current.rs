@@ -68,13 +68,13 @@ pub(crate) async fn in_call<F: Future>(handler: F) -> F::Output {
 
 /// The span outside of all of ours that this code runs in: the call of a tracked MCP server.
 #[cfg(feature = "rmcp")]
-pub(super) fn outside() -> Option<crate::model::TraceParent> {
+pub(crate) fn outside() -> Option<crate::model::TraceParent> {
     crate::mcp::track::current_call()?.span()
 }
 
 /// The span outside of all of ours that this code runs in: there is no capture that would know one.
 #[cfg(not(feature = "rmcp"))]
-pub(super) const fn outside() -> Option<crate::model::TraceParent> {
+pub(crate) const fn outside() -> Option<crate::model::TraceParent> {
     None
 }
 

@@ -71,7 +71,7 @@ mod state;
 mod tracer;
 
 #[cfg(feature = "sentry")]
-pub(crate) use self::current::innermost;
+pub(crate) use self::current::{innermost, outside};
 #[cfg(feature = "rmcp")]
 pub(crate) use self::{current::in_call, failure::failure_of};
 use crate::model;

@@ -96,7 +96,8 @@ fn scope_parent() -> Option<TraceParent> {
 /// ```
 #[must_use]
 pub fn continue_trace(name: &str, op: &str) -> TransactionContext {
-    let Some(TraceParent { trace_id: TraceId(trace_id), span_id: SpanId(span_id), .. }) = ai::innermost() else {
+    let ours = ai::innermost().or_else(ai::outside);
+    let Some(TraceParent { trace_id: TraceId(trace_id), span_id: SpanId(span_id), .. }) = ours else {
         return TransactionContext::new(name, op);
     };
     TransactionContext::builder(name, op)

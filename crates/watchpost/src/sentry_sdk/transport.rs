@@ -1,10 +1,6 @@
 //! [`DeliveryTransport`]: our delivery in the place of the transports that `sentry` brings along.
 
-use std::{
-    fmt,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sentry_core::{Envelope, Hub, Transport, TransportFactory, TransportOptions};
 use watchpost_sentry::{
@@ -15,10 +11,6 @@ use watchpost_sentry::{
 /// How many bytes of events may wait, attachments included. `sentry` bounds the number of envelopes and not their size; Sentry
 /// takes 20 MiB in one.
 const ERROR_BYTES: usize = 24 * 1024 * 1024;
-
-/// What a notice of the delivery's own, told through `tracing`, finds as the current hub while an envelope is handed over: no
-/// client, so that it cannot come back here.
-static NOBODY: LazyLock<Arc<Hub>> = LazyLock::new(|| Arc::new(Hub::new(None, Arc::default())));
 
 /// Sends the envelopes of a `sentry` client through a [`Delivery`]: retried through outages, held in its spool if it has one,
 /// counted in its [`Outcome`](watchpost_sentry::delivery::Outcome), reported by its own client reports, with gzip. The items are
@@ -54,7 +46,9 @@ impl DeliveryTransport {
 impl Transport for DeliveryTransport {
     fn send_envelope(&self, envelope: Envelope) {
         let mut bytes = Vec::new();
-        Hub::run(Arc::clone(&NOBODY), || {
+        // A notice of the delivery's own, told through `tracing`, finds no client here, and so does not come back.
+        let nobody = Arc::new(Hub::new(None, Arc::default()));
+        Hub::run(nobody, || {
             let written = envelope.to_writer(&mut bytes).map_err(|error| error.to_string());
             let taken = written.and_then(|()| self.delivery.envelope(&bytes).map_err(|error| error.to_string()));
             if let Err(error) = taken {

@@ -7,7 +7,7 @@ use tracing_subscriber::{Layer, layer::SubscriberExt};
 use watchpost::{
     ai::Tracer,
     mcp::{Options, Tracker},
-    model::TracingEvent,
+    model::{TraceParent, TracingEvent},
     testing::InMemoryExporter,
 };
 
@@ -42,6 +42,34 @@ async fn a_tracers_spans_and_outgoing_calls_are_below_the_calls_span() {
     assert_eq!(span.external_parent_span_id, Some(request_span.span_id));
     let traceparent = format!("00-{}-{}-01", request_span.trace_id, request_span.span_id);
     assert_eq!(answer["result"]["content"][0]["text"], traceparent);
+}
+
+#[test]
+fn a_call_is_nearer_than_a_span_that_the_whole_runtime_runs_in() {
+    let exporter = InMemoryExporter::default();
+    let options = Options::default().exporter("memory", Arc::new(exporter));
+    let tracker = Tracker::new(None, options).unwrap();
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&spans);
+    let tracer = Tracer::new(move |event| {
+        if let TracingEvent::SpanEnded(span) = event {
+            sink.lock().unwrap().push(span);
+        }
+    });
+    let server = TestServer { tracker: None, tracer: Some(tracer.clone()) };
+    let agent = tracer.agent_run("around everything");
+    let traceparent = agent.in_scope(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut client = Client::connect(tracker.track(server));
+            client.introduce("test-client").await;
+            client.call("span", json!({})).await["result"]["content"][0]["text"].as_str().unwrap().to_owned()
+        })
+    });
+    let span = spans.lock().unwrap().pop().unwrap();
+    let call = TraceParent::parse_traceparent(&traceparent).unwrap();
+    assert_eq!((span.trace_id, span.external_parent_span_id), (call.trace_id, Some(call.span_id)));
+    assert_ne!(span.trace_id, agent.trace_id());
 }
 
 /// Remembers the parents of `look_up` spans.
