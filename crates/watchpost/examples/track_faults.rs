@@ -46,7 +46,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// What a hook that works adds.
 const TAG: (&str, &str) = ("hook", "worked");
 /// Bytes of what hooks give that give junk.
-const JUNK: usize = 16 * 1024;
+const JUNK: usize = 2 * 1024;
 
 #[derive(Clone)]
 struct Echo;

@@ -16,6 +16,13 @@ pub trait EventExporter: Send + Sync {
     /// Takes an event.
     fn export(&self, event: &McpEvent);
 
+    /// Waits until it can take events without dropping others for them, at most so long; whether it can. An exporter that never
+    /// drops any need not say so.
+    fn wait_for_room(&self, timeout: Duration) -> bool {
+        let _ = timeout;
+        true
+    }
+
     /// Which content of events it sends: what is not is never captured for it.
     fn capture(&self) -> Capture;
 

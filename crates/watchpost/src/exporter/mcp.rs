@@ -165,6 +165,10 @@ impl EventExporter for McpExporter {
         Self::export(self, event);
     }
 
+    fn wait_for_room(&self, timeout: Duration) -> bool {
+        Self::wait_for_room(self, timeout)
+    }
+
     fn capture(&self) -> Capture {
         self.active.as_ref().map_or(Capture::NONE, |active| active.capture)
     }

@@ -1,10 +1,22 @@
 //! One event for each request, whatever becomes of it.
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    time::Duration,
+};
+
 use serde_json::json;
 use watchpost::{
-    mcp::{EventFilter, Options},
-    model::{Completion, Direction, ErrorKind, Transport},
+    exporter::{Discarded, EventExporter},
+    mcp::{EventFilter, Options, Tracker},
+    model::{Completion, Direction, ErrorKind, McpEvent, TraceParent, Transport},
+    redact::Capture,
+    testing::InMemoryExporter,
 };
+use watchpost_sentry::delivery::Outcome;
 
 use crate::support::{Client, Rig, TIMEOUT, tracked};
 
@@ -135,9 +147,9 @@ async fn a_cancelled_call_is_no_failure_and_says_why() {
 
 #[tokio::test]
 async fn what_a_tool_says_of_its_call_is_in_the_event_and_custom_events_share_its_session() {
-    let exporter = watchpost::testing::InMemoryExporter::default();
-    let options = Options::default().exporter("memory", std::sync::Arc::new(exporter.clone()));
-    let tracker = watchpost::mcp::Tracker::new(None, options).unwrap();
+    let exporter = InMemoryExporter::default();
+    let options = Options::default().exporter("memory", Arc::new(exporter.clone()));
+    let tracker = Tracker::new(None, options).unwrap();
     let server = crate::server::TestServer { tracker: Some(tracker.clone()), tracer: None };
     let mut client = Client::connect(tracker.track(server));
     client.introduce("test-client").await;
@@ -153,8 +165,8 @@ async fn what_a_tool_says_of_its_call_is_in_the_event_and_custom_events_share_it
 
 #[tokio::test]
 async fn content_is_captured_when_an_exporter_sends_it() {
-    let exporter = watchpost::testing::InMemoryExporter::with_capture(watchpost::redact::Capture::ALL);
-    let options = Options::default().exporter("memory", std::sync::Arc::new(exporter.clone()));
+    let exporter = InMemoryExporter::with_capture(Capture::ALL);
+    let options = Options::default().exporter("memory", Arc::new(exporter.clone()));
     let server = watchpost::mcp::track(crate::server::TestServer::default(), None, options).unwrap();
     let tracker = server.tracker().clone();
     let mut client = Client::connect(server);
@@ -187,4 +199,63 @@ async fn a_service_that_is_no_handler_is_tracked_too() {
     let events = exporter.events();
     let seen: Vec<_> = events.iter().map(|event| (&*event.event_type, event.is_error, event.content_count)).collect();
     assert_eq!(seen, [("initialize", false, None), ("tools/call", true, Some(1)), ("prompts/get", false, Some(2))]);
+}
+
+/// One that has no room until the test gives it some.
+struct Full {
+    kept: InMemoryExporter,
+    room: Mutex<Receiver<()>>,
+}
+
+impl EventExporter for Full {
+    fn export(&self, event: &McpEvent) {
+        self.kept.export(event);
+    }
+
+    fn wait_for_room(&self, timeout: Duration) -> bool {
+        self.room.lock().unwrap().recv_timeout(timeout) != Err(RecvTimeoutError::Timeout)
+    }
+
+    fn capture(&self) -> Capture {
+        Capture::NONE
+    }
+
+    fn span_of(&self, _event_id: &str, _session_id: Option<&str>, _parent: Option<TraceParent>) -> Option<TraceParent> {
+        None
+    }
+
+    fn discard(&self, event: Discarded) {
+        self.kept.discard(event);
+    }
+
+    fn flush(&self, timeout: Duration) -> Outcome {
+        self.kept.flush(timeout)
+    }
+
+    fn shutdown(&self, timeout: Duration) -> Outcome {
+        self.kept.shutdown(timeout)
+    }
+}
+
+#[tokio::test]
+async fn events_wait_for_an_exporter_without_room_but_a_shutdown_does_not_for_ever() {
+    for gives_room in [true, false] {
+        let (give, room) = channel();
+        let kept = InMemoryExporter::default();
+        let full = Full { kept: kept.clone(), room: Mutex::new(room) };
+        let tracker = Tracker::new(None, Options::default().exporter("full", Arc::new(full))).unwrap();
+        let mut client = Client::connect(tracker.track(crate::server::TestServer::default()));
+        client.introduce("test-client").await;
+        client.call("echo", json!({})).await;
+        assert!(kept.events().is_empty());
+        if gives_room {
+            // Room for whatever comes.
+            drop(give);
+            assert!(tracker.flush_async(TIMEOUT).await.complete);
+        } else {
+            assert!(tracker.shutdown_async(Duration::from_secs(2)).await.complete);
+            drop(give);
+        }
+        assert_eq!((kept.events().len(), kept.discarded().len()), (2, 0));
+    }
 }

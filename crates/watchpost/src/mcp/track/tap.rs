@@ -236,12 +236,9 @@ impl Watch {
         if !sent.is_request() || sent.method == "ping" && !self.tracker.reports_pings() {
             return;
         }
-        let error = if sent.bytes > LONGEST_LINE {
-            ErrorInfo { kind: ErrorKind::Unanswered, message: TOO_LONG.to_owned(), ..ErrorInfo::default() }
-        } else {
-            let (kind, code) = (ErrorKind::Protocol, Some(i64::from(ErrorCode::INVALID_REQUEST.0)));
-            ErrorInfo { kind, code, message: UNREADABLE.to_owned(), ..ErrorInfo::default() }
-        };
+        let message = if sent.bytes > LONGEST_LINE { TOO_LONG } else { UNREADABLE };
+        let (kind, code) = (ErrorKind::Protocol, Some(i64::from(ErrorCode::INVALID_REQUEST.0)));
+        let error = ErrorInfo { kind, code, message: message.to_owned(), ..ErrorInfo::default() };
         let mut opened = Opened::new(sent.method, Arc::clone(&self.server), sent.at);
         opened.resource_name = sent.resource_name;
         opened.request_id = sent.id.and_then(|id| id.to_rmcp());

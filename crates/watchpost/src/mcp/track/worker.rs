@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
 use super::{Options, batch::Done, call::Finished, draft::Draft, options::Exporter, queue::Queue, runner::Runner};
@@ -10,6 +11,9 @@ use crate::{exporter::Discarded, model::McpEvent};
 
 /// Jobs taken at once.
 const BATCH: usize = 64;
+/// While an exporter has no room, what waits here is looked at as often.
+const SLICE: Duration = Duration::from_millis(20);
+
 /// What the thread works on.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -70,6 +74,23 @@ impl Shared {
         done.events.iter().for_each(|event| self.export(event));
     }
 
+    /// What a burst leaves waits here, as long as there is room, rather than that an exporter drops what it has not sent yet.
+    fn wait_for_room(&self) {
+        for Exporter { exporter, .. } in &self.exporters {
+            loop {
+                let asked = Instant::now();
+                let has_room = catch_unwind(AssertUnwindSafe(|| exporter.wait_for_room(SLICE))).unwrap_or(true);
+                let haste = self.queue.haste();
+                let now = Instant::now();
+                // One that says no without having waited will not say yes: it was shut down.
+                let is_closed = now - asked < SLICE / 2;
+                if has_room || is_closed || haste.is_pressed || haste.until.is_some_and(|until| now >= until) {
+                    break;
+                }
+            }
+        }
+    }
+
     fn export(&self, event: &McpEvent) {
         for Exporter { exporter, .. } in &self.exporters {
             if catch_unwind(AssertUnwindSafe(|| exporter.export(event))).is_err() {
@@ -99,6 +120,7 @@ pub(super) fn work(shared: &Shared) {
     let mut runner = Runner::new(hooks.clone(), *hook_timeout, shared.project_id.clone());
     let mut jobs = Vec::with_capacity(BATCH);
     while shared.queue.take(&mut jobs, BATCH) {
+        shared.wait_for_room();
         let taken = jobs.len() as u64;
         let drafts = jobs.drain(..).filter_map(|job| shared.draft(job));
         match &mut runner {
