@@ -46,7 +46,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// What a hook that works adds.
 const TAG: (&str, &str) = ("hook", "worked");
 /// Bytes of what hooks give that give junk.
-const JUNK: usize = 2 * 1024;
+const JUNK: usize = 512;
 
 #[derive(Clone)]
 struct Echo;
@@ -232,13 +232,13 @@ fn junk() -> Options {
             Ok::<_, HookError>(Some(Actor { id: Some(long()), name: Some(String::new()), data: Some(nested()) }))
         })
         .event_tags(move |_| {
-            let mut tags: Vec<_> = (0..200).map(|number| (format!("\n{number}"), "\n".to_owned())).collect();
+            let mut tags: Vec<_> = (0..60).map(|number| (format!("\n{number}"), "\n".to_owned())).collect();
             tags.push((String::new(), String::new()));
             tags.push((long(), long()));
             Ok(tags)
         })
         .event_properties(move |_| {
-            let is_deep = calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(100);
+            let is_deep = calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(500);
             Ok(vec![(String::new(), json!(long())), (long(), if is_deep { nested() } else { Value::Null })])
         })
         .resolve_session_id(move |_| Ok(Some(long())))
