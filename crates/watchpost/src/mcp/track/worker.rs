@@ -78,13 +78,13 @@ impl Shared {
     fn wait_for_room(&self) {
         for Exporter { exporter, .. } in &self.exporters {
             loop {
-                let asked = Instant::now();
+                let (haste, asked) = (self.queue.haste(), Instant::now());
+                if haste.is_pressed || haste.until.is_some_and(|until| asked >= until) {
+                    return;
+                }
                 let has_room = catch_unwind(AssertUnwindSafe(|| exporter.wait_for_room(SLICE))).unwrap_or(true);
-                let haste = self.queue.haste();
-                let now = Instant::now();
                 // One that says no without having waited will not say yes: it was shut down.
-                let is_closed = now - asked < SLICE / 2;
-                if has_room || is_closed || haste.is_pressed || haste.until.is_some_and(|until| now >= until) {
+                if has_room || asked.elapsed() < SLICE / 2 {
                     break;
                 }
             }
