@@ -192,14 +192,21 @@ impl State {
                 self.notify(Notice::Refused { item: parcel.describe(), status, explanation }, now, effects);
                 self.drop_parcel(&parcel, DropReason::SendError);
             }
+            // A limit that is none of its lane's has no end that we know: what the spool has is tried again, later each time.
+            Verdict::RateLimited
+                if self.rate_limits.blocked_until(lane, now).is_none()
+                    && self.shelf.as_ref().is_some_and(|shelf| !shelf.has_failed()) =>
+            {
+                parcel.attempts = parcel.attempts.saturating_add(1);
+                let wait = wait_after(parcel.attempts, self.jitter.next());
+                self.notify(Notice::RateLimited { lane, kept: true, wait }, now, effects);
+                self.queues.hold(parcel, now + wait);
+                self.make_room(lane, 0, effects);
+                return;
+            }
             // The spool holds it until the limit ends; without one Sentry's rule is to discard it.
             Verdict::RateLimited => {
-                // A limit that is none of its lane's has no end that we know, so that it would be read back at once.
-                let is_limited = self.rate_limits.blocked_until(lane, now).is_some();
-                let kept = is_limited && self.spill_or_drop(&parcel, DropReason::RateLimited);
-                if !is_limited {
-                    self.drop_parcel(&parcel, DropReason::RateLimited);
-                }
+                let kept = self.spill_or_drop(&parcel, DropReason::RateLimited);
                 self.notify_limit(lane, kept, now, effects);
             }
         }

@@ -1,6 +1,9 @@
 //! Envelopes that another SDK has written: their bytes, their kinds, and what is left behind of them.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use watchpost_sentry::{
     delivery::{BufferLimits, Delivery, DeliveryConfig, DropReason, InvalidEnvelope, SpoolConfig, SpoolReport},
@@ -109,15 +112,25 @@ fn an_event_goes_without_attachments_that_are_too_large_for_the_buffer_or_for_se
 }
 
 #[test]
-fn a_429_for_something_else_is_not_tried_again_for_ever() {
-    let folder = tempfile::tempdir().unwrap();
-    let sink = Sink::start(|_| Reply::Answer(429, &["x-sentry-rate-limits: 60:feedback:org"], "{}"));
-    let config = DeliveryConfig::new(sink.dsn().parse().unwrap()).with_spool(SpoolConfig::new(folder.path()));
-    let delivery = Delivery::start(config).unwrap();
-    delivery.envelope(b"{}\n{\"type\":\"feedback\"}\n{}\n").unwrap();
-    let outcome = delivery.flush(LONG);
-    assert_eq!((outcome.dropped_by(DropReason::RateLimited), outcome.held()), (1, 0));
-    assert_eq!(sink.received().len(), 1);
+fn after_a_429_for_something_else_an_item_is_tried_again_from_the_spool_and_dropped_without_one() {
+    for has_spool in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = AtomicUsize::new(0);
+        let sink = Sink::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Reply::Answer(429, &["x-sentry-rate-limits: 60:feedback:org"], "{}"),
+            _ => OK,
+        });
+        let mut config = DeliveryConfig::new(sink.dsn().parse().unwrap());
+        if has_spool {
+            config = config.with_spool(SpoolConfig::new(folder.path()));
+        }
+        let delivery = Delivery::start(config).unwrap();
+        delivery.envelope(b"{}\n{\"type\":\"feedback\"}\n{}\n").unwrap();
+        let outcome = delivery.flush(LONG);
+        assert!(outcome.complete);
+        let (sent, dropped) = (outcome.sent(), outcome.dropped_by(DropReason::RateLimited));
+        assert_eq!((sent, dropped, sink.received().len()), if has_spool { (1, 0, 4) } else { (0, 1, 1) });
+    }
 }
 
 #[test]
