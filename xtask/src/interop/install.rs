@@ -114,8 +114,8 @@ pub(super) fn install(kit: Kit, interop: &Path) -> Result<(), Failure> {
 }
 
 fn install_node(kit: Kit, folder: &Path) -> Result<(), Failure> {
-    need("node", "Node.js 20 or later")?;
-    need("npm", "npm, Node.js' package manager")?;
+    need("node", "Node.js 20 or later", folder)?;
+    need("npm", "npm, Node.js' package manager", folder)?;
     let dependencies: serde_json::Map<String, serde_json::Value> =
         kit.pins().map(|(name, version)| (name.to_owned(), version.into())).collect();
     let mut package = serde_json::json!({ "name": "watchpost-interop", "private": true, "dependencies": dependencies });
@@ -131,7 +131,7 @@ fn install_node(kit: Kit, folder: &Path) -> Result<(), Failure> {
 }
 
 fn install_python(kit: Kit, folder: &Path) -> Result<(), Failure> {
-    need("python3", "Python 3.10 or later")?;
+    need("python3", "Python 3.10 or later", folder)?;
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(folder);
     process::run_well(
@@ -147,10 +147,8 @@ fn install_python(kit: Kit, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn need(program: &str, what: &str) -> Result<(), Failure> {
-    match Command::new(program).arg("--version").output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("`{program} --version` failed ({}): install {what}", output.status).into()),
-        Err(error) => Err(format!("`{program}` can't be run ({error}): install {what}").into()),
-    }
+fn need(program: &str, what: &str, folder: &Path) -> Result<(), Failure> {
+    process::run_well(program, Command::new(program).arg("--version"), INSTALL_LIMIT, &folder.join("version"))
+        .map_err(|error| format!("{error}: install {what}"))?;
+    Ok(())
 }

@@ -29,6 +29,8 @@ const MODULES: &[(Kit, &str)] = &[
     (Kit::Browser, "browser/drive.mjs"),
     (Kit::Browser, "browser/sdk.mjs"),
 ];
+/// A program says its version within this.
+const VERSION_LIMIT: Duration = Duration::from_secs(60);
 /// A release build from nothing on two cores takes a few minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(1200);
 /// What would change what `watchpost` or a peer does.
@@ -97,7 +99,8 @@ impl Rig {
 
     /// A Node.js that the conformance suite runs on: the machine's own if it is new enough, else one of the package manager's.
     pub(super) fn node_22(&self) -> Result<PathBuf, Failure> {
-        let version = Command::new("node").arg("--version").output()?.stdout;
+        let log = self.runs.join("node-version");
+        let version = process::run("node", Command::new("node").arg("--version"), VERSION_LIMIT, &log)?.stdout;
         let major = String::from_utf8_lossy(&version).trim_start_matches('v').split('.').next().map(str::parse::<u32>);
         if major.is_some_and(|major| major.is_ok_and(|major| major >= 22)) {
             return Ok("node".into());
