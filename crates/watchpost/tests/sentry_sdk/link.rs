@@ -134,6 +134,8 @@ fn logged(message: &str, is_wanted: impl Fn(&str) -> bool + Send + Sync + 'stati
     let layers = tracing_subscriber::registry()
         .with(sentry::integrations::tracing::SpanLayer::new().with_filter(spans))
         .with(sentry::integrations::tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR));
+    // Beside a second one: of a single dispatcher `tracing` asks whichever thread first comes by a call site, another test's too.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let call = tracing::subscriber::with_default(layers, || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { Client::connect(&tracker).await.call("log", message).await })

@@ -248,6 +248,8 @@ fn a_notice_about_an_envelope_does_not_become_an_event_that_comes_back() {
     let layers = tracing_subscriber::registry().with(
         sentry::integrations::tracing::ErrorLayer::new().with_filter(tracing_subscriber::filter::LevelFilter::WARN),
     );
+    // Beside a second one: of a single dispatcher `tracing` asks whichever thread first comes by a call site, another test's too.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(layers, || {
         Hub::run(Arc::new(Hub::new(Some(Arc::clone(&client)), Arc::default())), || {
             client.send_envelope(Envelope::from_bytes_raw(b"nonsense".to_vec()).unwrap());

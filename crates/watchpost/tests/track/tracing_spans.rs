@@ -96,6 +96,8 @@ where
 async fn tracing_spans_nest_under_the_calls_own() {
     let parents = Arc::new(Mutex::new(Vec::new()));
     let subscriber = tracing_subscriber::registry().with(Parents(Arc::clone(&parents)));
+    // Beside a second one: of a single dispatcher `tracing` asks whichever thread first comes by a call site, another test's too.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
     let tracker = Tracker::new(None, Options::default()).unwrap();
     let mut client = Client::connect(tracker.track(TestServer::default()));
