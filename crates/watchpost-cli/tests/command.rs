@@ -2,38 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::{
-    io::Write as _,
-    net::{Ipv4Addr, SocketAddr},
-    process::{Command, Output, Stdio},
-};
+mod support;
 
-use watchpost_receiver::{LogQuery, Page, Receiver, ReceiverConfig, RunningReceiver, SessionEvent};
+use watchpost_receiver::{LogQuery, Page, RunningReceiver, SessionEvent};
 
-/// The command in a folder of its own, away from any configuration of the machine's.
-fn watchpost(folder: &tempfile::TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));
-    command.current_dir(folder.path()).env("XDG_DATA_HOME", folder.path()).env("XDG_STATE_HOME", folder.path());
-    for name in ["SENTRY_DSN", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE", "SENTRY_TRACES_SAMPLE_RATE", "DO_NOT_TRACK"] {
-        command.env_remove(name);
-    }
-    command
-}
+use self::support::{receiver, run, watchpost};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
-}
-
-fn receiver() -> RunningReceiver {
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Receiver::bind(ReceiverConfig::default().with_address(any_port)).unwrap().start().unwrap()
-}
-
-fn run(command: &mut Command, input: &str) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that ends without reading breaks the pipe; that is its right.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

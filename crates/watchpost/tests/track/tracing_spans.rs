@@ -7,7 +7,7 @@ use tracing_subscriber::{Layer, layer::SubscriberExt};
 use watchpost::{
     ai::Tracer,
     mcp::{Options, Tracker},
-    model::{TraceParent, TracingEvent},
+    model::{Span, TraceParent, TracingEvent},
     testing::InMemoryExporter,
 };
 
@@ -16,11 +16,8 @@ use crate::{
     support::{Client, TIMEOUT},
 };
 
-#[tokio::test]
-async fn a_tracers_spans_and_outgoing_calls_are_below_the_calls_span() {
-    let exporter = InMemoryExporter::default();
-    let options = Options::default().exporter("memory", Arc::new(exporter.clone()));
-    let tracker = Tracker::new(None, options).unwrap();
+/// A tracer, and the spans of it that ended.
+fn recording_tracer() -> (Tracer, Arc<Mutex<Vec<Span>>>) {
     let spans = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&spans);
     let tracer = Tracer::new(move |event| {
@@ -28,6 +25,15 @@ async fn a_tracers_spans_and_outgoing_calls_are_below_the_calls_span() {
             sink.lock().unwrap().push(span);
         }
     });
+    (tracer, spans)
+}
+
+#[tokio::test]
+async fn a_tracers_spans_and_outgoing_calls_are_below_the_calls_span() {
+    let exporter = InMemoryExporter::default();
+    let options = Options::default().exporter("memory", Arc::new(exporter.clone()));
+    let tracker = Tracker::new(None, options).unwrap();
+    let (tracer, spans) = recording_tracer();
     let mut client = Client::connect(tracker.track(TestServer { tracker: None, tracer: Some(tracer) }));
     client.introduce("test-client").await;
     let answer = client.call("span", json!({})).await;
@@ -49,13 +55,7 @@ fn a_call_is_nearer_than_a_span_that_the_whole_runtime_runs_in() {
     let exporter = InMemoryExporter::default();
     let options = Options::default().exporter("memory", Arc::new(exporter));
     let tracker = Tracker::new(None, options).unwrap();
-    let spans = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&spans);
-    let tracer = Tracer::new(move |event| {
-        if let TracingEvent::SpanEnded(span) = event {
-            sink.lock().unwrap().push(span);
-        }
-    });
+    let (tracer, spans) = recording_tracer();
     let server = TestServer { tracker: None, tracer: Some(tracer.clone()) };
     let agent = tracer.agent_run("around everything");
     let traceparent = agent.in_scope(|| {
