@@ -130,7 +130,7 @@ fn generation(bytes: usize) -> FinishedSpan {
 fn finished(span: Span) -> FinishedSpan {
     FinishedSpan {
         parent_span_id: span.parent_span_id.or(Some(SpanId([1; 8]))),
-        span,
+        span: Box::new(span),
         completion: SpanCompletion::Ended,
         agent: None,
         gathered: Gathered::default(),

@@ -52,7 +52,7 @@ fn span_full_of(text: &str, ty: SpanType) -> FinishedSpan {
         ..ErrorInfo::default()
     }));
     FinishedSpan {
-        span,
+        span: Box::new(span),
         parent_span_id: None,
         completion: SpanCompletion::Ended,
         agent: Some(Arc::new(AgentIdentity { name: some(), id: some(), conversation_id: some(), user_id: some() })),

@@ -20,6 +20,7 @@ mod merge;
 mod node;
 mod output;
 mod release;
+mod remnants;
 mod size;
 mod table;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use self::{
 pub(crate) use self::{
     limits::{Counts, Limits, ReleaseWhen},
     release::{Part, Release},
+    remnants::{Remnant, Remnants},
 };
 use crate::model::{Span, SpanCompletion, TracingEvent};
 

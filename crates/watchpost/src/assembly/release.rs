@@ -9,6 +9,7 @@ use super::{
     failure::Failure,
     gather::Family,
     node::{Body, Node, Role, State},
+    remnants::Remnant,
     table::Table,
 };
 use crate::model::{AgentIdentity, Breadcrumb, ErrorInfo, FinishedSpan, Gathered, Span};
@@ -57,22 +58,23 @@ impl Part {
         self.bytes
     }
 
-    /// Finds out what there is to know.
-    pub(crate) fn release(self) -> Release {
+    /// Finds out what there is to know. What it was found out of is to be freed where it was made.
+    pub(crate) fn release(self) -> (Release, Remnant) {
         let mut table = Table::of(self.nodes);
         let ended = |at: &usize| table.nodes[*at].state == State::Ended && table.nodes[*at].is_kept;
         let places: Vec<usize> = (0..table.nodes.len()).filter(ended).collect();
         let mut spans = finish(&mut table, &places, &self.crumbs);
         spans.sort_by_key(|span| (Some(span.span.id) != self.root, span.span.start));
         let has_root = self.root.is_some() && spans.first().is_some_and(|span| Some(span.span.id) == self.root);
-        Release {
+        let release = Release {
             trace_id: self.trace_id,
             sampled: self.sampled,
             has_root,
             segment: self.segment,
             bytes: self.bytes,
             spans,
-        }
+        };
+        (release, Remnant::nodes(table.nodes))
     }
 }
 
@@ -113,7 +115,7 @@ fn finished(table: &mut Table, at: usize, around: Around, crumbs: &[Arc<Breadcru
     let node = &mut table.nodes[at];
     let span = match &mut node.body {
         Body::Whole(_) => match std::mem::take(&mut node.body) {
-            Body::Whole(span) => *span,
+            Body::Whole(span) => span,
             _ => return None,
         },
         _ => return None,
@@ -270,7 +272,7 @@ pub(super) fn segment(root: &Span, parent: Option<SpanId>) -> FinishedSpan {
     span.is_root = root.is_root;
     span.sampled = root.sampled;
     FinishedSpan {
-        span,
+        span: Box::new(span),
         parent_span_id: parent,
         completion: Default::default(),
         agent: None,

@@ -10,7 +10,7 @@ use super::{Payload, Span, SpanType, Text, UsageStats};
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishedSpan {
     /// The span. It has an end.
-    pub span: Span,
+    pub span: Box<Span>,
     /// The nearest span above it that is sent; as given where that one was never seen.
     pub parent_span_id: Option<SpanId>,
     /// How it came to its end.

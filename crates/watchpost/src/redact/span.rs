@@ -157,7 +157,7 @@ fn redact_strings(finished: &mut FinishedSpan) {
         is_event: _,
         is_root: _,
         sampled: _,
-    } = span;
+    } = &mut **span;
     redact_type(ty);
     redact_string(name);
     [entity_type, entity_id, entity_name].into_iter().for_each(redact_option);

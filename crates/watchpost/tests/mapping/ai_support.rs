@@ -37,7 +37,7 @@ pub(crate) fn span(ty: SpanType, name: &str) -> FinishedSpan {
         ..Span::new(TRACE_ID, SpanId([2; 8]), ty, name, start())
     };
     FinishedSpan {
-        span,
+        span: Box::new(span),
         parent_span_id: Some(SpanId([1; 8])),
         completion: SpanCompletion::Ended,
         agent: None,

@@ -101,7 +101,7 @@ impl Bench {
     }
 
     pub(super) fn releases(&mut self) -> Vec<Release> {
-        self.out.drain(..).map(Part::release).collect()
+        self.out.drain(..).map(|part| part.release().0).collect()
     }
 
     /// All spans released since the last time.

@@ -20,7 +20,7 @@ use super::{
     options::{SpanItem, TraceToSample},
 };
 use crate::{
-    assembly::{Part, Release},
+    assembly::{Part, Release, Remnant},
     mapping::{
         Sampling,
         ai::{
@@ -60,10 +60,16 @@ pub(super) struct Rates {
 }
 
 impl Pipeline {
-    pub(super) fn export(&self, part: Part, rates: &mut Rates, room: &Room<'_>) {
+    /// Exports what a trace released; what is left of it is to be freed.
+    pub(super) fn export(&self, part: Part, rates: &mut Rates, room: &Room<'_>, left: &mut Vec<Remnant>) {
         let spans = part.spans() as u64;
         match catch_unwind(AssertUnwindSafe(|| part.release())) {
-            Ok(release) => self.export_release(release, rates, room),
+            Ok((mut release, nodes)) => {
+                self.export_release(&mut release, rates, room);
+                let bytes = release.bytes / release.spans.len().max(1);
+                left.extend(release.spans.into_iter().map(|finished| Remnant::span(finished.span, bytes)));
+                left.push(nodes);
+            }
             Err(_) => self.discard(DiscardReason::InternalSdkError, spans),
         }
     }
@@ -91,13 +97,13 @@ impl Pipeline {
         }
     }
 
-    fn export_release(&self, mut release: Release, rates: &mut Rates, room: &Room<'_>) {
+    fn export_release(&self, release: &mut Release, rates: &mut Rates, room: &Room<'_>) {
         release.spans.retain_mut(|span| self.prepare(span));
         // Its name goes with every span that is sent without it.
         release.segment = release.segment.take().and_then(|segment| self.redacted(segment));
         let Some(first) = release.spans.first() else { return };
         let known = release.segment.as_deref().unwrap_or(first);
-        let sampling = self.sampling(&release, known, rates);
+        let sampling = self.sampling(release, known, rates);
         let context = self.settings.sampling_context(release.trace_id, sampling);
 
         for span in release.spans.iter().filter(|span| span.reports_error && span.span.error.is_some()) {
@@ -109,9 +115,9 @@ impl Pipeline {
             return;
         }
         let sent = catch_unwind(AssertUnwindSafe(|| match self.mode {
-            SpanMode::Stream => self.stream(&release, &context, room),
-            SpanMode::Hybrid => self.send(&release, &context, |span| ai::is_gen_ai(&span.span.ty), room),
-            _ => self.send(&release, &context, |_| false, room),
+            SpanMode::Stream => self.stream(release, &context, room),
+            SpanMode::Hybrid => self.send(release, &context, |span| ai::is_gen_ai(&span.span.ty), room),
+            _ => self.send(release, &context, |_| false, room),
         }));
         if sent.is_err() {
             self.discard(DiscardReason::InternalSdkError, spans);

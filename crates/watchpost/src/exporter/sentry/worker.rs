@@ -77,12 +77,14 @@ impl Shared {
     }
 
     pub(super) fn take_effect(self: &Arc<Self>, effects: Effects) {
-        if effects.start {
+        let Effects { start, wake, overflow, remnant } = effects;
+        if start {
             self.start();
-        } else if effects.wake {
+        } else if wake {
             self.wake.notify_one();
         }
-        self.lose(effects.overflow, DropReason::QueueOverflow);
+        self.lose(overflow, DropReason::QueueOverflow);
+        drop(remnant);
     }
 
     fn lose(&self, items: Vec<Item>, reason: DropReason) {
@@ -188,14 +190,18 @@ impl Shared {
         let id = thread::current().id();
         let mut rates = Rates::default();
         let mut has_worked = false;
+        // What is left of what was exported. The host's threads free it, as long as they go on; else this one.
+        let mut remnants = Vec::new();
         loop {
             let item = {
                 let mut state = self.lock();
+                state.remnants.add(&mut remnants);
                 let effects = state.expire(Instant::now());
                 let item = state.next();
                 self.announce(&state);
                 if item.is_none() && matches!(state.thread, Thread::Stopping(_)) {
                     state.thread = Thread::Ended;
+                    remnants.extend(state.remnants.take());
                     self.progress.notify_all();
                     return;
                 }
@@ -204,6 +210,10 @@ impl Shared {
                 }
                 let item = match item {
                     Some(item) => Some(item),
+                    None if !has_worked && !state.remnants.is_empty() => {
+                        remnants.extend(state.remnants.take());
+                        None
+                    }
                     None => {
                         self.sleep(state, id, has_worked);
                         None
@@ -212,12 +222,16 @@ impl Shared {
                 self.lose(effects.overflow, DropReason::QueueOverflow);
                 item
             };
+            remnants.clear();
             has_worked = item.is_some();
             let Some(item) = item else { continue };
             self.wait_for_delivery();
             // Every step that runs foreign code has its own guard; this one is for ours.
             let done = catch_unwind(AssertUnwindSafe(|| match item {
-                Item::Part(part) => self.pipeline.export(part, &mut rates, &|bytes| self.wait_for_delivery_of(bytes)),
+                Item::Part(part) => {
+                    let room = |bytes| self.wait_for_delivery_of(bytes);
+                    self.pipeline.export(part, &mut rates, &room, &mut remnants);
+                }
                 Item::Log(log) => self.pipeline.log(log),
             }));
             if done.is_err() && self.log_level <= LogLevel::Error {

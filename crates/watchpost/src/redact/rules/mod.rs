@@ -324,7 +324,7 @@ mod tests {
             arguments: Some(Payload::from_json(r#"{"plan":{"a":1},"b":1.50}"#).unwrap()),
         };
         let mut finished = FinishedSpan {
-            span,
+            span: Box::new(span),
             parent_span_id: None,
             completion: SpanCompletion::Ended,
             agent: Some(Arc::new(AgentIdentity {
@@ -372,7 +372,7 @@ mod tests {
             let span =
                 Span::new(TraceId([1; 16]), SpanId([2; 8]), SpanType::ModelGeneration, "llm", Timestamp::from_nanos(0));
             let mut finished = FinishedSpan {
-                span,
+                span: Box::new(span),
                 parent_span_id: None,
                 completion: SpanCompletion::Ended,
                 agent: None,
