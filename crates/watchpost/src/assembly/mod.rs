@@ -226,7 +226,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             return *place;
         }
         let mut trace = match self.memory.take(id) {
-            Some(tomb) => Trace::recall(id, tomb, now),
+            Some(recalled) => Trace::recall(id, recalled, now),
             None => Trace::new(id, now, self.rooms.pop().unwrap_or_default()),
         };
         if self.limits.is_recording {
@@ -270,11 +270,14 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             self.alarms.remove(&(alarm, place));
         }
         let id = trace.id;
-        let (tomb, room) = trace.entomb();
-        if self.rooms.len() < MAX_ROOMS && room.is_ordinary() {
-            self.rooms.push(room);
-        }
-        self.memory.add(id, tomb, &self.limits, now);
+        let rooms = &mut self.rooms;
+        self.memory.add(id, &self.limits, now, |ring| {
+            let (tomb, room) = trace.entomb(ring);
+            if rooms.len() < MAX_ROOMS && room.is_ordinary() {
+                rooms.push(room);
+            }
+            tomb
+        });
     }
 
     fn is_full(&self) -> bool {

@@ -88,22 +88,8 @@ impl Role {
 impl Node {
     /// A span heard of for the first time.
     pub(super) fn new(mut span: Box<Span>, is_kept: bool, group: u32) -> Self {
-        let mut node = Self {
-            id: span.id,
-            parent: span.parent_span_id,
-            group,
-            role: Role::of(&span.ty),
-            state: State::Open,
-            is_kept,
-            has_child: false,
-            completion: SpanCompletion::Ended,
-            start: span.start,
-            end: None,
-            body: Body::Bare,
-            agent: None,
-            failure: None,
-            bytes: NODE_BYTES,
-        };
+        let bare = Self::bare(span.id, span.parent_span_id, Role::of(&span.ty), is_kept);
+        let mut node = Self { group, start: span.start, ..bare };
         if is_kept {
             node.body = Body::Whole(span);
         } else {
@@ -111,6 +97,26 @@ impl Node {
         }
         node.weigh();
         node
+    }
+
+    /// A span of which nothing more is known.
+    pub(super) fn bare(id: SpanId, parent: Option<SpanId>, role: Role, is_kept: bool) -> Self {
+        Self {
+            id,
+            parent,
+            group: 0,
+            role,
+            state: State::Open,
+            is_kept,
+            has_child: false,
+            completion: SpanCompletion::Ended,
+            start: Timestamp::default(),
+            end: None,
+            body: Body::Bare,
+            agent: None,
+            failure: None,
+            bytes: NODE_BYTES,
+        }
     }
 
     /// More is known of an open span.

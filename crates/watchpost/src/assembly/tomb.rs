@@ -1,23 +1,68 @@
 //! What is remembered of released traces, for a while: that a late child finds the parent that was sent, and that what ended
 //! does not end again.
+//!
+//! At ten thousand traces a second this is most of what is written to memory, and freed long after the caches forgot it. So
+//! nearly all of it is a few bytes a span, in one ring.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use watchpost_sentry::wire::TraceId;
+use watchpost_sentry::wire::{SpanId, TraceId};
 
 use super::{
     id_map::IdMap,
     limits::Limits,
-    node::{Node, Role},
+    node::{Node, Role, State},
 };
-use crate::model::FinishedSpan;
+use crate::model::{AgentIdentity, FinishedSpan, Span};
 
-/// A released trace.
+/// A released trace, taken apart.
 #[derive(Debug)]
 pub(super) struct Tomb {
-    pub(super) nodes: Vec<Node>,
+    /// Its spans.
+    pub(super) spans: Spans,
     pub(super) sampled: Option<bool>,
     pub(super) segment: Option<Arc<FinishedSpan>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Spans {
+    /// They are the last so many in the ring.
+    Plain(usize),
+    /// There are some whose failure counts, or that a span above them may yet come to gather from.
+    Whole(Vec<Node>),
+}
+
+/// What is remembered of a span that nothing is to be gathered from.
+#[derive(Debug)]
+pub(super) struct TombSpan {
+    id: SpanId,
+    parent: Option<SpanId>,
+    role: Role,
+    state: State,
+    is_kept: bool,
+    has_child: bool,
+    agent: Option<Arc<AgentIdentity>>,
+}
+
+/// Spans of released traces, oldest first.
+pub(super) type Ring = VecDeque<TombSpan>;
+
+/// A tomb, and where its spans are in the ring.
+#[derive(Debug)]
+struct Buried {
+    number: u64,
+    first: usize,
+    tomb: Tomb,
+}
+
+/// A burial, whether its tomb is still there or not.
+#[derive(Debug)]
+struct Burial {
+    since: Instant,
+    number: u64,
+    trace: TraceId,
+    /// How many spans it put into the ring.
+    in_ring: usize,
 }
 
 impl Tomb {
@@ -26,29 +71,70 @@ impl Tomb {
         node.role != Role::Chunk || node.has_child
     }
 
+    fn len(&self) -> usize {
+        match &self.spans {
+            Spans::Plain(len) => *len,
+            Spans::Whole(nodes) => nodes.len(),
+        }
+    }
+
     fn bytes(&self) -> usize {
-        self.nodes.iter().map(|node| node.bytes).sum::<usize>() + size_of::<Self>()
+        let segment = if self.segment.is_some() { size_of::<FinishedSpan>() + size_of::<Span>() } else { 0 };
+        let spans = match &self.spans {
+            Spans::Plain(len) => len * size_of::<TombSpan>(),
+            Spans::Whole(nodes) => nodes.iter().map(|node| node.bytes).sum::<usize>(),
+        };
+        spans + segment + size_of::<Buried>()
     }
 }
 
+impl TombSpan {
+    pub(super) fn of(node: Node) -> Self {
+        let Node { id, parent, role, state, is_kept, has_child, agent, .. } = node;
+        Self { id, parent, role, state, is_kept, has_child, agent }
+    }
+
+    fn recall(&self) -> Node {
+        let Self { id, parent, role, state, is_kept, has_child, ref agent } = *self;
+        Node { state, has_child, agent: agent.clone(), ..Node::bare(id, parent, role, is_kept) }
+    }
+}
+
+/// The memory of released traces.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    tombs: IdMap<TraceId, (u64, Tomb)>,
-    order: VecDeque<(Instant, u64, TraceId)>,
+    tombs: IdMap<TraceId, Buried>,
+    order: VecDeque<Burial>,
     number: u64,
+    ring: Ring,
+    /// How many spans have left the ring.
+    gone: usize,
     spans: usize,
     bytes: usize,
 }
 
+/// A trace that is remembered.
+pub(super) struct Recalled {
+    pub(super) nodes: Vec<Node>,
+    /// Whether a span may yet come above its spans.
+    pub(super) may_grow_upwards: bool,
+    pub(super) sampled: Option<bool>,
+    pub(super) segment: Option<Arc<FinishedSpan>>,
+}
+
 impl Memory {
-    pub(super) fn add(&mut self, trace: TraceId, tomb: Tomb, limits: &Limits, now: Instant) {
+    /// Remembers a trace, which `bury` takes apart; it may append to the ring.
+    pub(super) fn add(&mut self, trace: TraceId, limits: &Limits, now: Instant, bury: impl FnOnce(&mut Ring) -> Tomb) {
+        let before = self.ring.len();
+        let tomb = bury(&mut self.ring);
+        let in_ring = self.ring.len() - before;
         self.number += 1;
-        self.spans += tomb.nodes.len();
+        self.spans += tomb.len();
         self.bytes += tomb.bytes();
-        self.tombs.insert(trace, (self.number, tomb));
-        self.order.push_back((now, self.number, trace));
+        self.tombs.insert(trace, Buried { number: self.number, first: self.gone + before, tomb });
+        self.order.push_back(Burial { since: now, number: self.number, trace, in_ring });
         while self.tombs.len() > limits.remembered_traces
-            || self.spans > limits.remembered_spans
+            || self.spans.max(self.ring.len()) > limits.remembered_spans
             || self.bytes > limits.remembered_bytes
             || self.order.len() > 2 * limits.remembered_traces
         {
@@ -56,25 +142,31 @@ impl Memory {
         }
     }
 
-    pub(super) fn take(&mut self, trace: TraceId) -> Option<Tomb> {
+    pub(super) fn take(&mut self, trace: TraceId) -> Option<Recalled> {
         if self.tombs.is_empty() {
             return None;
         }
-        let (_, tomb) = self.tombs.remove(&trace)?;
-        self.spans -= tomb.nodes.len();
-        self.bytes -= tomb.bytes();
-        Some(tomb)
+        let Buried { first, tomb, .. } = self.remove(trace)?;
+        let Tomb { spans, sampled, segment } = tomb;
+        let (nodes, may_grow_upwards) = match spans {
+            Spans::Plain(len) => {
+                let plain = self.ring.range(first - self.gone..).take(len);
+                (plain.map(TombSpan::recall).collect(), false)
+            }
+            Spans::Whole(nodes) => (nodes, true),
+        };
+        Some(Recalled { nodes, may_grow_upwards, sampled, segment })
     }
 
     pub(super) fn expire(&mut self, before: Instant) {
-        while self.order.front().is_some_and(|(since, ..)| *since <= before) {
+        while self.oldest().is_some_and(|since| since <= before) {
             self.forget_oldest();
         }
     }
 
     /// Since when the oldest has been remembered.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.order.front().map(|(since, ..)| *since)
+        self.order.front().map(|burial| burial.since)
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -86,10 +178,19 @@ impl Memory {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((_, number, trace)) = self.order.pop_front() else { return };
+        let Some(Burial { number, trace, in_ring, .. }) = self.order.pop_front() else { return };
         // It may have been recalled and buried again since.
-        if self.tombs.get(&trace).is_some_and(|(known, _)| *known == number) {
-            self.take(trace);
+        if self.tombs.get(&trace).is_some_and(|known| known.number == number) {
+            self.remove(trace);
         }
+        self.ring.drain(..in_ring);
+        self.gone += in_ring;
+    }
+
+    fn remove(&mut self, trace: TraceId) -> Option<Buried> {
+        let buried = self.tombs.remove(&trace)?;
+        self.spans -= buried.tomb.len();
+        self.bytes -= buried.tomb.bytes();
+        Some(buried)
     }
 }

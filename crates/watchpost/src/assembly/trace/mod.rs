@@ -14,7 +14,7 @@ use super::{
     limits::ReleaseWhen,
     node::{Node, State},
     table::Table,
-    tomb::Tomb,
+    tomb::{Recalled, Ring, Spans, Tomb, TombSpan},
 };
 use crate::model::{Breadcrumb, FinishedSpan, Payload, Span, SpanCompletion, SpanType};
 
@@ -58,6 +58,8 @@ pub(in crate::assembly) struct Trace {
     forget_least: usize,
     /// Whether the end of a root came before its start, or the events are a recording: they come in any order.
     is_unordered: bool,
+    /// Whether a span may yet come above released ones: one of its roots goes on from another span, or it was recalled with such.
+    may_grow_upwards: bool,
     /// Whether what ended waits for a moment though its root is open, because its events come in any order and it is not sent with
     /// its root.
     holds_ended: bool,
@@ -137,18 +139,20 @@ impl Trace {
             forget_at: MAX_RELEASED,
             forget_least: MAX_RELEASED,
             is_unordered: false,
+            may_grow_upwards: false,
             holds_ended: false,
             joined: Vec::new(),
         }
     }
 
     /// The trace again, of what was remembered of it.
-    pub(in crate::assembly) fn recall(id: TraceId, tomb: Tomb, now: Instant) -> Self {
+    pub(in crate::assembly) fn recall(id: TraceId, recalled: Recalled, now: Instant) -> Self {
         let mut trace = Self::new(id, now, Room::default());
         let run = trace.add_run(Root::Released);
-        trace.sampled = tomb.sampled;
-        trace.runs[0].segment = tomb.segment;
-        let mut nodes = tomb.nodes;
+        let Recalled { mut nodes, may_grow_upwards, sampled, segment } = recalled;
+        trace.may_grow_upwards = may_grow_upwards;
+        trace.sampled = sampled;
+        trace.runs[0].segment = segment;
         for (at, node) in nodes.iter_mut().enumerate() {
             node.group = run;
             trace.bytes += node.bytes;
@@ -158,18 +162,28 @@ impl Trace {
         trace
     }
 
-    /// What is to be remembered of the trace, whose spans were all released, and the room they took.
-    pub(in crate::assembly) fn entomb(mut self) -> (Tomb, Room) {
+    /// Takes the trace, whose spans were all released, apart: into what is to be remembered of it, and the room it took.
+    pub(in crate::assembly) fn entomb(mut self, ring: &mut Ring) -> (Tomb, Room) {
         let segment = self.runs.iter_mut().find_map(|run| run.segment.take());
-        let kept = self.table.nodes.iter().filter(|node| Tomb::keeps(node)).count();
-        let mut nodes = Vec::with_capacity(kept);
-        nodes.extend(self.table.nodes.drain(..).filter(Tomb::keeps));
-        nodes.iter_mut().for_each(Node::forget_content);
+        // No span can come above those of complete runs, to gather from them.
+        let is_plain = self.missing.is_empty()
+            && !self.may_grow_upwards
+            && self.table.nodes.iter().all(|node| node.failure.is_none());
+        let nodes = self.table.nodes.drain(..).filter(Tomb::keeps);
+        let spans = if is_plain {
+            let before = ring.len();
+            ring.extend(nodes.map(TombSpan::of));
+            Spans::Plain(ring.len() - before)
+        } else {
+            let mut nodes: Vec<Node> = nodes.collect();
+            nodes.iter_mut().for_each(Node::forget_content);
+            Spans::Whole(nodes)
+        };
         self.table.clear();
         let mut members = self.runs.first_mut().map_or(self.members, |run| std::mem::take(&mut run.members));
         members.clear();
         self.runs.clear();
-        (Tomb { nodes, sampled: self.sampled, segment }, Room { table: self.table, runs: self.runs, members })
+        (Tomb { spans, sampled: self.sampled, segment }, Room { table: self.table, runs: self.runs, members })
     }
 
     /// From now on what ends waits for what may come after it.
@@ -277,7 +291,10 @@ impl Trace {
         let parent = span.parent_span_id.filter(|parent| *parent != id);
         let at = self.table.nodes.len();
         let run = match parent.filter(|_| !is_root) {
-            None => self.add_run(Root::Open(at as u32)) as usize,
+            None => {
+                self.may_grow_upwards |= parent.is_some();
+                self.add_run(Root::Open(at as u32)) as usize
+            }
             Some(parent) => match self.table.place(parent) {
                 Some(parent) => {
                     self.table.nodes[parent].has_child = true;
