@@ -14,7 +14,8 @@ pub(super) const MAX_KEPT_CONTENT: usize = 16 * 1024;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ModelFacts {
     pub(super) usage: Option<UsageStats>,
-    pub(super) internal_usage: Option<UsageStats>,
+    /// Rarely there.
+    pub(super) internal_usage: Option<Box<UsageStats>>,
     pub(super) finish_reason: Option<Text>,
     pub(super) first_token_at: Option<Timestamp>,
     pub(super) request_model: Option<Text>,
@@ -49,38 +50,37 @@ pub(super) struct ModelCall<'a> {
 
 impl ModelFacts {
     pub(super) fn of(call: ModelCall<'_>) -> Self {
-        let owned = |text: Option<&str>| text.map(Text::from);
-        Self {
-            usage: call.usage.copied(),
-            internal_usage: call.internal_usage.copied(),
-            finish_reason: owned(call.finish_reason),
-            first_token_at: call.first_token_at,
-            request_model: owned(call.request_model),
-            response_model: owned(call.response_model),
-            provider: owned(call.provider),
-            step_index: call.step_index,
-            output: call.output.filter(|output| is_short(output)).cloned(),
-            error: None,
-        }
+        let mut facts = Self::default();
+        facts.update(call);
+        facts
     }
 
-    pub(super) fn fill_from(&mut self, older: Self) {
-        self.usage = self.usage.or(older.usage);
-        self.internal_usage = self.internal_usage.or(older.internal_usage);
-        self.finish_reason = self.finish_reason.take().or(older.finish_reason);
-        self.first_token_at = self.first_token_at.or(older.first_token_at);
-        self.request_model = self.request_model.take().or(older.request_model);
-        self.response_model = self.response_model.take().or(older.response_model);
-        self.provider = self.provider.take().or(older.provider);
-        self.step_index = self.step_index.or(older.step_index);
-        self.output = self.output.take().or(older.output);
-        self.error = self.error.take().or(older.error);
+    /// What a call tells now replaces what it told before.
+    pub(super) fn update(&mut self, call: ModelCall<'_>) {
+        let text = |known: &mut Option<Text>, text: Option<&str>| {
+            if text.is_some() && known.as_deref() != text {
+                *known = text.map(Text::from);
+            }
+        };
+        self.usage = call.usage.copied().or(self.usage);
+        if let Some(usage) = call.internal_usage {
+            self.internal_usage = Some(Box::new(*usage));
+        }
+        text(&mut self.finish_reason, call.finish_reason);
+        self.first_token_at = call.first_token_at.or(self.first_token_at);
+        text(&mut self.request_model, call.request_model);
+        text(&mut self.response_model, call.response_model);
+        text(&mut self.provider, call.provider);
+        self.step_index = call.step_index.or(self.step_index);
+        if let Some(output) = call.output.filter(|output| is_short(output)) {
+            self.output = Some(output.clone());
+        }
     }
 
     pub(super) fn call(&self) -> ModelCall<'_> {
         ModelCall {
             usage: self.usage.as_ref(),
-            internal_usage: self.internal_usage.as_ref(),
+            internal_usage: self.internal_usage.as_deref(),
             finish_reason: self.finish_reason.as_deref(),
             first_token_at: self.first_token_at,
             request_model: self.request_model.as_deref(),

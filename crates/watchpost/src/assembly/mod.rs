@@ -21,6 +21,7 @@ mod node;
 mod output;
 mod release;
 mod remnants;
+mod segment;
 mod size;
 mod table;
 #[cfg(test)]

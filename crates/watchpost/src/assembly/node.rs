@@ -133,6 +133,7 @@ impl Node {
 
     /// It ended: at its own end, else at this moment.
     pub(super) fn close(&mut self, at: Timestamp, completion: SpanCompletion) {
+        self.agent = self.identity();
         self.state = State::Ended;
         self.completion = completion;
         let given = match &self.body {
@@ -144,7 +145,6 @@ impl Node {
         if let Body::Whole(span) = &mut self.body {
             span.end = Some(end);
         }
-        self.agent = self.identity();
     }
 
     /// Forgets the content of a span that the host ignores, seen as a whole.
@@ -156,12 +156,15 @@ impl Node {
         self.weigh();
     }
 
-    /// What others need of a span once it is released.
-    pub(super) fn left_over(&self) -> Self {
+    /// What others need of a span once it is released; with its `facts`, if something may be gathered from it later.
+    pub(super) fn left_over(&self, facts: bool) -> Self {
         let mut left = Self { state: State::Released, ..self.clone_bare() };
+        if let Body::Whole(span) = &self.body {
+            left.failure = span.error.as_ref().map(|error| Arc::new(Failure::of(error)));
+        }
         match &self.body {
+            _ if !facts => {}
             Body::Whole(span) => {
-                left.failure = span.error.as_ref().map(|error| Arc::new(Failure::of(error)));
                 // An agent's run also counts what the source rolled up of spans it hides, wherever that stands.
                 if self.role == Role::Generation {
                     left.body = Body::Model(Box::new(ModelFacts::of(ModelCall::of(span))));
@@ -209,9 +212,10 @@ impl Node {
         Self { body: Body::Bare, agent: self.identity(), failure: self.failure.clone(), ..*self }
     }
 
-    /// Who an agent's run is; of another run's root, who it was done for.
+    /// Who an agent's run is; of another run's root, who it was done for. Known for good once it ended.
     pub(super) fn identity(&self) -> Option<Arc<AgentIdentity>> {
         match &self.body {
+            _ if self.state != State::Open => self.agent.clone(),
             Body::Whole(span) if self.role == Role::Agent => Some(Arc::new(identity_of(span))),
             Body::Whole(span) if self.parent.is_none() => root_identity_of(span).map(Arc::new),
             _ => self.agent.clone(),
@@ -268,13 +272,16 @@ impl Node {
                 self.body = Body::Chunk(facts);
             }
             Role::Generation | Role::Step | Role::Inference => {
-                let mut facts = ModelFacts::of(ModelCall::of(span));
+                let mut facts = match mem::take(&mut self.body) {
+                    Body::Model(facts) => facts,
+                    _ => Box::default(),
+                };
+                facts.update(ModelCall::of(span));
                 // An ignored generation's failure is ignored with it; a step's is its generation's.
-                facts.error = if self.role == Role::Generation { None } else { span.error.take() };
-                if let Body::Model(older) = mem::take(&mut self.body) {
-                    facts.fill_from(*older);
+                if self.role != Role::Generation {
+                    replace(&mut facts.error, span.error.take());
                 }
-                self.body = Body::Model(Box::new(facts));
+                self.body = Body::Model(facts);
             }
             Role::Tool => {
                 let mut call = ToolCall::of(span).to_kept();

@@ -10,9 +10,10 @@ use super::{
     gather::Family,
     node::{Body, Node, Role, State},
     remnants::Remnant,
+    segment::Segment,
     table::Table,
 };
-use crate::model::{AgentIdentity, Breadcrumb, ErrorInfo, FinishedSpan, Gathered, Span};
+use crate::model::{AgentIdentity, Breadcrumb, ErrorInfo, FinishedSpan, Gathered};
 
 /// Most failures above one that it is compared with.
 const MAX_COMPARED: usize = 32;
@@ -28,7 +29,7 @@ pub(crate) struct Release {
     /// Whether the first span is the run's root.
     pub(crate) has_root: bool,
     /// The run's root without content, where it is known and not in here.
-    pub(crate) segment: Option<Arc<FinishedSpan>>,
+    pub(crate) segment: Option<Box<FinishedSpan>>,
     /// About how many bytes the spans hold.
     pub(crate) bytes: usize,
 }
@@ -42,7 +43,7 @@ pub(crate) struct Part {
     pub(super) nodes: Vec<Node>,
     pub(super) crumbs: Vec<Arc<Breadcrumb>>,
     pub(super) root: Option<SpanId>,
-    pub(super) segment: Option<Arc<FinishedSpan>>,
+    pub(super) segment: Option<Arc<Segment>>,
     pub(super) spans: usize,
     pub(super) bytes: usize,
 }
@@ -70,7 +71,7 @@ impl Part {
             trace_id: self.trace_id,
             sampled: self.sampled,
             has_root,
-            segment: self.segment,
+            segment: self.segment.map(|segment| Box::new(segment.finished())),
             bytes: self.bytes,
             spans,
         };
@@ -257,28 +258,5 @@ impl Agents<'_> {
         }
         self.known.push((nearest, agent.clone()));
         Some(agent)
-    }
-}
-
-/// A root without its content, for the spans that are sent without it.
-pub(super) fn segment(root: &Span, parent: Option<SpanId>) -> FinishedSpan {
-    let mut span = Span::new(root.trace_id, root.id, root.ty.clone(), root.name.clone(), root.start);
-    span.parent_span_id = root.parent_span_id;
-    span.external_parent_span_id = root.external_parent_span_id;
-    span.entity_type.clone_from(&root.entity_type);
-    span.entity_id.clone_from(&root.entity_id);
-    span.entity_name.clone_from(&root.entity_name);
-    span.attributes = super::facts::naming(&root.attributes);
-    span.is_root = root.is_root;
-    span.sampled = root.sampled;
-    FinishedSpan {
-        span: Box::new(span),
-        parent_span_id: parent,
-        completion: Default::default(),
-        agent: None,
-        gathered: Gathered::default(),
-        reports_error: false,
-        breadcrumbs: Vec::new(),
-        withheld: Default::default(),
     }
 }

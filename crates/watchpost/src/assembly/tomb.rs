@@ -12,8 +12,9 @@ use super::{
     id_map::IdMap,
     limits::Limits,
     node::{Node, Role, State},
+    segment::Segment,
 };
-use crate::model::{AgentIdentity, FinishedSpan, Span};
+use crate::model::AgentIdentity;
 
 /// A released trace, taken apart.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Tomb {
     /// Its spans.
     pub(super) spans: Spans,
     pub(super) sampled: Option<bool>,
-    pub(super) segment: Option<Arc<FinishedSpan>>,
+    pub(super) segment: Option<Arc<Segment>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Tomb {
     }
 
     fn bytes(&self) -> usize {
-        let segment = if self.segment.is_some() { size_of::<FinishedSpan>() + size_of::<Span>() } else { 0 };
+        let segment = self.segment.as_ref().map_or(0, |segment| segment.bytes());
         let spans = match &self.spans {
             Spans::Plain(len) => len * size_of::<TombSpan>(),
             Spans::Whole(nodes) => nodes.iter().map(|node| node.bytes).sum::<usize>(),
@@ -119,7 +120,7 @@ pub(super) struct Recalled {
     /// Whether a span may yet come above its spans.
     pub(super) may_grow_upwards: bool,
     pub(super) sampled: Option<bool>,
-    pub(super) segment: Option<Arc<FinishedSpan>>,
+    pub(super) segment: Option<Arc<Segment>>,
 }
 
 impl Memory {
@@ -192,5 +193,54 @@ impl Memory {
         self.spans -= buried.tomb.len();
         self.bytes -= buried.tomb.bytes();
         Some(buried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(number: u8) -> TraceId {
+        TraceId([number; 16])
+    }
+
+    fn span(number: u8) -> Node {
+        Node::bare(SpanId([number; 8]), None, Role::Tool, true)
+    }
+
+    fn bury(memory: &mut Memory, limits: &Limits, number: u8, spans: usize) {
+        memory.add(trace(number), limits, Instant::now(), |ring| {
+            ring.extend((0..spans).map(|_| TombSpan::of(span(number))));
+            Tomb { spans: Spans::Plain(spans), sampled: None, segment: None }
+        });
+    }
+
+    #[test]
+    fn each_trace_is_recalled_with_its_own_spans_whatever_was_recalled_or_forgotten_before() {
+        let limits = Limits { remembered_traces: 3, ..Limits::default() };
+        let mut memory = Memory::default();
+        (1..=3).for_each(|number| bury(&mut memory, &limits, number, usize::from(number)));
+        assert_eq!(memory.take(trace(2)).unwrap().nodes.len(), 2);
+        assert!(memory.take(trace(2)).is_none());
+        bury(&mut memory, &limits, 2, 5);
+        bury(&mut memory, &limits, 4, 4);
+        assert!(memory.take(trace(1)).is_none(), "the oldest of four");
+        for (number, spans) in [(4, 4), (2, 5), (3, 3)] {
+            let recalled = memory.take(trace(number)).unwrap();
+            assert!(recalled.nodes.iter().all(|node| node.id == span(number).id));
+            assert_eq!((recalled.nodes.len(), recalled.may_grow_upwards), (spans, false));
+        }
+        assert_eq!((memory.spans, memory.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn the_ring_is_bounded_when_traces_are_recalled_and_buried_again_and_again() {
+        let limits = Limits { remembered_spans: 100, ..Limits::default() };
+        let mut memory = Memory::default();
+        for _ in 0..1_000 {
+            bury(&mut memory, &limits, 1, 7);
+            assert!(memory.ring.len() <= 100);
+            assert_eq!(memory.take(trace(1)).unwrap().nodes.len(), 7);
+        }
     }
 }

@@ -13,10 +13,11 @@ use super::{
     id_map::IdMap,
     limits::ReleaseWhen,
     node::{Node, State},
+    segment::Segment,
     table::Table,
     tomb::{Recalled, Ring, Spans, Tomb, TombSpan},
 };
-use crate::model::{Breadcrumb, FinishedSpan, Payload, Span, SpanCompletion, SpanType};
+use crate::model::{Breadcrumb, Payload, Span, SpanCompletion, SpanType};
 
 /// What a trace without spans is counted as.
 pub(in crate::assembly) const TRACE_BYTES: usize = size_of::<Trace>() + size_of::<Run>() + 128;
@@ -78,7 +79,7 @@ struct Run {
     /// Since when it has waited for something that may not come: for open spans after its root ended, for a root after
     /// anything was heard, for others of their kind after a span came late.
     waiting_since: Option<Instant>,
-    segment: Option<Arc<FinishedSpan>>,
+    segment: Option<Arc<Segment>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use super::{Root, Run, Trace};
 use crate::assembly::{
     failure::Failure,
     node::{Body, Node, Role, State},
-    release::{Part, last_call_error, segment},
+    release::{Part, last_call_error},
+    segment::Segment,
 };
 
 impl Trace {
@@ -44,7 +45,7 @@ impl Trace {
         nodes.extend(
             self.table.above(at).filter(|above| *above != at).map(|above| self.table.nodes[above].clone_bare()),
         );
-        let mut left = self.left_of(at);
+        let mut left = self.left_of(at, true);
         if left.role == Role::Generation && left.failure.is_none() {
             // It reports the failure of its last step, which nothing above it needs to repeat.
             left.failure = last_call_error(&self.table, at).map(|error| Arc::new(Failure::of(error)));
@@ -92,7 +93,7 @@ impl Trace {
                     _ => false,
                 };
             nodes.push(if is_told {
-                self.lend(place)
+                self.lend(place, true)
             } else if gathers {
                 node.clone_facts()
             } else {
@@ -171,6 +172,9 @@ impl Trace {
             return None;
         }
         let segment = if root.is_some() { None } else { self.runs[run].segment.clone() };
+        // Once all of a run was released that has its root, nothing is to be gathered from it any more.
+        let is_complete = self.runs[run].root == Root::Released && self.runs[run].open == 0;
+        let is_needed = !is_complete || self.may_grow_upwards;
         let members = mem::take(&mut self.runs[run].members);
         let mut nodes = Vec::with_capacity(members.len());
         let mut bytes = 0;
@@ -178,12 +182,12 @@ impl Trace {
             let node = &self.table.nodes[at];
             nodes.push(match node.state {
                 State::Ended if node.is_kept => {
-                    let left = self.left_of(at);
+                    let left = self.left_of(at, is_needed);
                     let released = self.settle(run, at, left);
                     bytes += released.bytes;
                     released
                 }
-                State::Ended => self.lend(at),
+                State::Ended => self.lend(at, is_needed),
                 State::Open | State::Released => node.clone_facts(),
             });
         }
@@ -195,11 +199,12 @@ impl Trace {
         Some(Part { trace_id: self.id, sampled: self.sampled, nodes, crumbs, root, segment, spans, bytes })
     }
 
-    /// What the others need of a span once it is released; a generation that was not, the call of its tool.
-    fn left_of(&self, at: usize) -> Node {
+    /// What the others need of a span once it is released, if anything is to be gathered from it; a generation that was not, the
+    /// call of its tool.
+    fn left_of(&self, at: usize, is_needed: bool) -> Node {
         let nodes = &self.table.nodes;
-        let mut left = nodes[at].left_over();
-        if left.role == Role::Tool {
+        let mut left = nodes[at].left_over(is_needed);
+        if is_needed && left.role == Role::Tool {
             let tells = |above: &usize| matches!(nodes[*above].role, Role::Tool | Role::Generation | Role::Agent);
             let caller = self.table.above(at).find(tells);
             if caller.is_some_and(|at| nodes[at].role == Role::Generation && nodes[at].state != State::Released) {
@@ -209,19 +214,19 @@ impl Trace {
         left
     }
 
-    /// A span that is not sent, or was, with what the others need of it. A piece of an answer is needed once, and so is a
-    /// tool's call.
-    fn lend(&mut self, at: usize) -> Node {
+    /// A span that is not sent, or was, with what the others need of it, and may need again. A piece of an answer is needed once,
+    /// and so is a tool's call.
+    fn lend(&mut self, at: usize, is_needed: bool) -> Node {
         let node = &mut self.table.nodes[at];
         let is_needed_once = match node.body {
             Body::Chunk(_) => true,
             Body::Tool(_) => node.state == State::Released,
             _ => false,
         };
-        if !is_needed_once {
+        if is_needed && !is_needed_once {
             return node.clone_facts();
         }
-        let left = node.left_over();
+        let left = node.left_over(is_needed);
         self.bytes = self.bytes - node.bytes + left.bytes;
         mem::replace(node, left)
     }
@@ -253,7 +258,7 @@ impl Trace {
         let at = at as usize;
         if let Body::Whole(root) = &self.table.nodes[at].body {
             let parent = self.table.kept_parent(at);
-            self.runs[run].segment = Some(Arc::new(segment(root, parent)));
+            self.runs[run].segment = Some(Arc::new(Segment::of(root, parent)));
         }
     }
 }

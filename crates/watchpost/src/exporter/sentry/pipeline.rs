@@ -137,9 +137,9 @@ impl Pipeline {
         redacted
     }
 
-    fn redacted(&self, mut segment: Arc<FinishedSpan>) -> Option<Arc<FinishedSpan>> {
+    fn redacted(&self, mut segment: Box<FinishedSpan>) -> Option<Box<FinishedSpan>> {
         catch_unwind(AssertUnwindSafe(|| {
-            redact_span_by(Arc::make_mut(&mut segment), self.capture, &self.rules);
+            redact_span_by(&mut segment, self.capture, &self.rules);
             segment
         }))
         .ok()
