@@ -37,13 +37,14 @@ use watchpost_sentry::wire::{Timestamp, TraceId};
 use self::{
     id_map::IdMap,
     idle::Idle,
+    remnants::Remnants,
     tomb::Memory,
     trace::{Applied, Room, Trace},
 };
 pub(crate) use self::{
     limits::{Counts, Limits, ReleaseWhen},
     release::{Part, Release},
-    remnants::{Remnant, Remnants},
+    remnants::Remnant,
 };
 use crate::model::{Span, SpanCompletion, TracingEvent};
 
@@ -80,6 +81,7 @@ pub(crate) struct Assembler<K> {
     memory: Memory,
     /// Of traces that are done with.
     rooms: Vec<Room>,
+    remnants: Remnants,
     open: usize,
     bytes: usize,
     counts: Counts,
@@ -98,6 +100,7 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
             alarms: BTreeSet::new(),
             memory: Memory::default(),
             rooms: Vec::new(),
+            remnants: Remnants::default(),
             open: 0,
             bytes: 0,
             counts: Counts::default(),
@@ -205,6 +208,22 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         self.memory.clear();
     }
 
+    /// Takes back what is left of parts that were exported, as far as there is room for it: it is given out for being freed,
+    /// by [`next_remnant`](Self::next_remnant) bit by bit.
+    pub(crate) fn take_back(&mut self, remnants: &mut Vec<Remnant>) {
+        self.remnants.add(remnants);
+    }
+
+    /// Something to be freed.
+    pub(crate) fn next_remnant(&mut self) -> Option<Remnant> {
+        self.remnants.next()
+    }
+
+    /// All that is to be freed.
+    pub(crate) fn remnants(&mut self) -> Option<Vec<Remnant>> {
+        (!self.remnants.is_empty()).then(|| self.remnants.take())
+    }
+
     pub(crate) const fn counts(&self) -> Counts {
         self.counts
     }
@@ -228,7 +247,11 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
         }
         let mut trace = match self.memory.take(id) {
             Some(recalled) => Trace::recall(id, recalled, now),
-            None => Trace::new(id, now, self.rooms.pop().unwrap_or_default()),
+            None => {
+                let mut room = self.rooms.pop().unwrap_or_default();
+                room.part = self.remnants.list();
+                Trace::new(id, now, room)
+            }
         };
         if self.limits.is_recording {
             trace.expect_any_order(self.when);

@@ -34,8 +34,10 @@ pub(in crate::assembly) struct Trace {
     sampled: Option<bool>,
     table: Table,
     runs: Vec<Run>,
-    /// Room for the members of the first run.
+    /// Room for the members of the first run,
     members: Vec<u32>,
+    /// and for the nodes of the first part.
+    part: Vec<Node>,
     /// The runs without a root by the parent they wait for.
     missing: IdMap<SpanId, u32>,
     crumbs: VecDeque<Arc<Breadcrumb>>,
@@ -107,6 +109,8 @@ pub(in crate::assembly) struct Room {
     table: Table,
     runs: Vec<Run>,
     members: Vec<u32>,
+    /// Room for the nodes of a part, which goes on its way with them.
+    pub(in crate::assembly) part: Vec<Node>,
 }
 
 impl Room {
@@ -120,13 +124,14 @@ impl Room {
 
 impl Trace {
     pub(in crate::assembly) fn new(id: TraceId, now: Instant, room: Room) -> Self {
-        let Room { table, runs, members } = room;
+        let Room { table, runs, members, part } = room;
         Self {
             id,
             sampled: None,
             table,
             runs,
             members,
+            part,
             missing: IdMap::default(),
             crumbs: VecDeque::new(),
             open: 0,
@@ -184,7 +189,10 @@ impl Trace {
         let mut members = self.runs.first_mut().map_or(self.members, |run| std::mem::take(&mut run.members));
         members.clear();
         self.runs.clear();
-        (Tomb { spans, sampled: self.sampled, segment }, Room { table: self.table, runs: self.runs, members })
+        (
+            Tomb { spans, sampled: self.sampled, segment },
+            Room { table: self.table, runs: self.runs, members, part: self.part },
+        )
     }
 
     /// From now on what ends waits for what may come after it.

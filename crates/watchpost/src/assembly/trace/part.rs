@@ -176,7 +176,8 @@ impl Trace {
         let is_complete = self.runs[run].root == Root::Released && self.runs[run].open == 0;
         let is_needed = !is_complete || self.may_grow_upwards;
         let members = mem::take(&mut self.runs[run].members);
-        let mut nodes = Vec::with_capacity(members.len());
+        let mut nodes = mem::take(&mut self.part);
+        nodes.reserve(members.len());
         let mut bytes = 0;
         for at in members.iter().map(|at| *at as usize) {
             let node = &self.table.nodes[at];

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, thread::ThreadId, time::Instant};
 use watchpost_sentry::wire::Timestamp;
 
 use crate::{
-    assembly::{Assembler, Part, Remnant, Remnants, Told},
+    assembly::{Assembler, Part, Remnant, Told},
     model::{Span, SpanLog},
 };
 
@@ -22,8 +22,6 @@ pub(super) struct State {
     /// What the thread is at.
     busy: Option<u64>,
     out: Vec<Part>,
-    /// What the thread is done with.
-    pub(super) remnants: Remnants,
     pub(super) is_closed: bool,
     pub(super) after_shutdown: u64,
     pub(super) overflowed: u64,
@@ -75,7 +73,6 @@ impl State {
             last: 0,
             busy: None,
             out: Vec::new(),
-            remnants: Remnants::default(),
             is_closed: false,
             after_shutdown: 0,
             overflowed: 0,
@@ -91,7 +88,7 @@ impl State {
             return Effects::default();
         }
         self.assembler.apply(told, now, &mut self.out);
-        Effects { remnant: self.remnants.next(), ..self.queue_parts(true) }
+        Effects { remnant: self.assembler.next_remnant(), ..self.queue_parts(true) }
     }
 
     pub(super) fn log(&mut self, log: SpanLog) -> Effects {

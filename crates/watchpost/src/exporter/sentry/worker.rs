@@ -195,14 +195,16 @@ impl Shared {
         loop {
             let item = {
                 let mut state = self.lock();
-                state.remnants.add(&mut remnants);
+                state.assembler.take_back(&mut remnants);
                 let effects = state.expire(Instant::now());
                 let item = state.next();
                 self.announce(&state);
                 if item.is_none() && matches!(state.thread, Thread::Stopping(_)) {
                     state.thread = Thread::Ended;
-                    remnants.extend(state.remnants.take());
+                    let left = state.assembler.remnants();
                     self.progress.notify_all();
+                    drop(state);
+                    drop(left);
                     return;
                 }
                 if matches!(state.thread, Thread::Running(_)) {
@@ -210,12 +212,12 @@ impl Shared {
                 }
                 let item = match item {
                     Some(item) => Some(item),
-                    None if !has_worked && !state.remnants.is_empty() => {
-                        remnants.extend(state.remnants.take());
-                        None
-                    }
                     None => {
-                        self.sleep(state, id, has_worked);
+                        let left = if has_worked { None } else { state.assembler.remnants() };
+                        match left {
+                            Some(left) => remnants = left,
+                            None => self.sleep(state, id, has_worked),
+                        }
                         None
                     }
                 };
