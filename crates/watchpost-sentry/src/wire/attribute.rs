@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 use super::{
     Value,
     distinct::{Keyed, visit_distinct},
-    json::{self, write_escaped, write_string},
+    escape::write_escaped,
+    json::{self, write_string},
     lenient, owned,
 };
 

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::Value;
+use super::{Value, escape::write_escaped};
 
 /// Nested deeper than this, an array or object is replaced by [`TOO_DEEP`]: hostile input must not overflow the stack,
 /// and readers (`serde_json` among them) stop at 128.
@@ -206,108 +206,4 @@ pub(super) fn write_array<T>(
         write(out, element);
     }
     out.push(b']');
-}
-
-/// Appends the inside of a JSON string, for callers that have the quotes in the constants around it. Almost all text needs no
-/// escape and is copied whole. JSON inside a string has one every few bytes: it is copied word by word, and what a word's first
-/// escape makes wrong is taken back (4 instructions a byte; copying up to each escape took five times that).
-pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    if rest.len() < 2 * BLOCK && !has_escape(rest) {
-        out.extend_from_slice(rest);
-        return;
-    }
-    out.reserve(rest.len() + rest.len() / 8);
-    while rest.len() >= WORD {
-        let plain = plain_blocks(rest);
-        out.extend_from_slice(&rest[..plain]);
-        rest = &rest[plain..];
-        // As long as there are escapes: blocks are asked again once a block's worth of words had none.
-        let mut plain_words = 0;
-        while plain_words < BLOCK / WORD
-            && let Some((word, behind)) = rest.split_first_chunk::<WORD>()
-        {
-            out.extend_from_slice(word);
-            let found = escapes(*word);
-            if found == 0 {
-                plain_words += 1;
-                rest = behind;
-            } else {
-                let plain = found.trailing_zeros() as usize / 8;
-                out.truncate(out.len() - WORD + plain);
-                write_escape(out, word[plain]);
-                plain_words = 0;
-                rest = &rest[plain + 1..];
-            }
-        }
-    }
-    for &byte in rest {
-        if must_escape(byte) { write_escape(out, byte) } else { out.push(byte) }
-    }
-}
-
-/// Text is looked at in blocks of so many bytes, and in words of so many.
-const BLOCK: usize = 32;
-const WORD: usize = 8;
-
-/// How many bytes at the beginning are whole blocks without any escape.
-fn plain_blocks(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    // A vector comparison.
-    let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, byte| any | must_escape(*byte));
-    blocks.iter().take_while(is_plain).count() * BLOCK
-}
-
-/// Whether any byte must be escaped, a word at a time. The last word overlaps the one before it, so that only text
-/// shorter than four bytes is looked at byte by byte.
-fn has_escape(text: &[u8]) -> bool {
-    if let Some(last) = text.last_chunk() {
-        let (words, _) = text.as_chunks();
-        return words.iter().fold(escapes(*last), |found, word| found | escapes(*word)) != 0;
-    }
-    if let (Some(&[a, b, c, d]), Some(&[e, f, g, h])) = (text.first_chunk(), text.last_chunk()) {
-        return escapes([a, b, c, d, e, f, g, h]) != 0;
-    }
-    text.iter().any(|&byte| must_escape(byte))
-}
-
-/// Not zero if one of eight bytes must be escaped: is below 0x20, `"` or `\\`. The lowest bit set is the high bit of the first
-/// of them; those above it say nothing. Source: "Bit Twiddling Hacks" ("Determine if a word has a zero byte").
-const fn escapes(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word
-    }
-    let word = u64::from_le_bytes(bytes);
-    let below = word.wrapping_sub(ONES * 0x20) & !word;
-    (below | zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64))) & (ONES * 0x80)
-}
-
-const fn must_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// Appends a byte that must be escaped.
-fn write_escape(out: &mut Vec<u8>, byte: u8) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    match short_escape(byte) {
-        Some(letter) => out.extend_from_slice(&[b'\\', letter]),
-        None => {
-            let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        }
-    }
-}
-
-/// What stands behind the backslash of a byte that has an escape of two bytes.
-const fn short_escape(byte: u8) -> Option<u8> {
-    match byte {
-        b'"' | b'\\' => Some(byte),
-        b'\n' => Some(b'n'),
-        b'\r' => Some(b'r'),
-        b'\t' => Some(b't'),
-        0x08 => Some(b'b'),
-        0x0c => Some(b'f'),
-        _ => None,
-    }
 }

@@ -12,6 +12,7 @@ mod dsc;
 mod dsn;
 mod envelope;
 mod error_event;
+mod escape;
 mod event_part;
 mod exception;
 mod id;

@@ -21,8 +21,8 @@ fn write_value(value: &Value<'_>) -> Vec<u8> {
 #[test]
 fn every_character_that_needs_an_escape_is_escaped_wherever_it_stands() {
     for character in ('\0'..='\u{80}').chain(['\u{2028}', '\u{2029}', '\u{d7ff}', '\u{e000}', '\u{10ffff}']) {
-        for before in 0..40 {
-            for after in [0, 1, 3, 7, 8, 15] {
+        for before in 0..90 {
+            for after in [0, 1, 3, 7, 8, 15, 16, 17, 33, 80] {
                 let text =
                     format!("{}{character}{}", "é".repeat(before / 2) + &"x".repeat(before % 2), "y".repeat(after));
                 let written = write(|json| json.string(&text));
@@ -114,6 +114,15 @@ proptest! {
 
     #[test]
     fn any_string_is_written_as_serde_json_writes_it(text in arbitrary::string(0..60)) {
+        let written = write(|json| json.string(&text));
+        prop_assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&text).unwrap());
+    }
+
+    #[test]
+    fn escapes_any_distance_apart_are_written_as_serde_json_writes_them(
+        runs in prop::collection::vec((0_usize..100, "[\"\\\\\n\u{1}é]{0,3}"), 0..20),
+    ) {
+        let text: String = runs.iter().map(|(length, escapes)| "x".repeat(*length) + escapes).collect();
         let written = write(|json| json.string(&text));
         prop_assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&text).unwrap());
     }
