@@ -16,7 +16,8 @@ type Window = [u8; BLOCK + RUN];
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let text = text.as_bytes();
     let is_written = match text.len() {
-        0..8 => write_plain_bytes(out, text),
+        0..4 => write_plain_bytes(out, text),
+        4..8 => write_plain_ends::<4>(out, text),
         8..=16 => write_plain_ends::<8>(out, text),
         17..=32 => write_plain_ends::<16>(out, text),
         33..=64 => write_plain_ends::<32>(out, text),
@@ -77,8 +78,8 @@ fn padded_window(text: &[u8]) -> Window {
     window
 }
 
-/// Writes the first `length` bytes, at most a block. 3 instructions a byte for JSON as a text, and few branches that depend on
-/// where the escapes stand.
+/// Writes the first `length` bytes, at most a block, with few branches that depend on where the escapes stand: in JSON as a text
+/// nobody can predict them.
 fn write_block(out: &mut Vec<u8>, window: &Window, length: usize) {
     let mut escapes = escapes_of_block(window);
     let mut from = 0;

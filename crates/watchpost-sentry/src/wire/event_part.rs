@@ -8,31 +8,31 @@ use serde::Deserialize;
 use super::{
     EventId, SdkInfo, SpanId, SpanStatus, Timestamp, TraceId, User, Value,
     distinct::visit_distinct,
-    json::{JsonWriter, write_string},
+    json::{JsonWriter, WriteValue, write_string},
     lenient,
     value::write_object,
 };
 
 /// `contexts.trace`.
-#[derive(Debug, Default)]
-pub(super) struct TraceContext<'s, 'a> {
+#[derive(Default)]
+pub(super) struct TraceContext<'s> {
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
     pub(super) parent_span_id: Option<SpanId>,
     pub(super) op: &'s str,
     pub(super) status: Option<SpanStatus>,
     pub(super) origin: Option<&'s str>,
-    pub(super) data: &'s [(Cow<'a, str>, Value<'a>)],
+    /// Appends an object; `None` leaves it out.
+    pub(super) data: Option<WriteValue<'s>>,
 }
 
 /// Members of the same name and meaning in both kinds of event.
-#[derive(Debug)]
 pub(super) struct Common<'s, 'a> {
     pub(super) event_id: EventId,
     pub(super) timestamp: Timestamp,
     pub(super) platform: &'s str,
     pub(super) transaction: &'s str,
-    pub(super) trace: TraceContext<'s, 'a>,
+    pub(super) trace: TraceContext<'s>,
     pub(super) contexts: &'s [(Cow<'a, str>, Value<'a>)],
     pub(super) tags: &'s [(Cow<'a, str>, Cow<'a, str>)],
     pub(super) extra: &'s [(Cow<'a, str>, Value<'a>)],
@@ -93,7 +93,7 @@ impl Common<'_, '_> {
     }
 }
 
-impl TraceContext<'_, '_> {
+impl TraceContext<'_> {
     fn write(&self, json: &mut JsonWriter<'_>) {
         json.begin_object();
         json.key("trace_id");
@@ -107,9 +107,9 @@ impl TraceContext<'_, '_> {
         json.member_filled("op", self.op);
         json.member_some("status", self.status.map(SpanStatus::as_str));
         json.member_some("origin", self.origin);
-        if !self.data.is_empty() {
+        if let Some(write) = self.data {
             json.key("data");
-            json.raw_value(|out| write_object(out, self.data));
+            json.raw_value(write);
         }
         json.end_object();
     }

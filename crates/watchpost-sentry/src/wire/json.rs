@@ -12,6 +12,9 @@ pub const MAX_DEPTH: usize = 64;
 /// What stands for an array or object nested deeper than [`MAX_DEPTH`].
 pub const TOO_DEEP: &str = "[nested too deeply]";
 
+/// Appends one value as valid JSON.
+pub type WriteValue<'w> = &'w dyn Fn(&mut Vec<u8>);
+
 /// Writes JSON into a buffer it borrows.
 ///
 /// ```
@@ -68,8 +71,18 @@ impl<'b> JsonWriter<'b> {
     /// A member's key; its value is what is written next.
     pub fn key(&mut self, key: &str) {
         self.separate();
-        write_string(self.out, key);
-        self.out.push(b':');
+        self.out.push(b'"');
+        write_escaped(self.out, key);
+        self.out.extend_from_slice(b"\":");
+        self.comma = false;
+    }
+
+    /// A member's key that is made of several texts.
+    pub fn key_of(&mut self, texts: &[&str]) {
+        self.separate();
+        self.out.push(b'"');
+        texts.iter().for_each(|text| write_escaped(self.out, text));
+        self.out.extend_from_slice(b"\":");
         self.comma = false;
     }
 

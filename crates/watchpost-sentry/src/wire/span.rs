@@ -6,7 +6,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::{
-    Attributes, SpanId, SpanStatus, Timestamp, TraceId, Value, json::JsonWriter, lenient, name::names, owned,
+    Attributes, SpanId, SpanStatus, Timestamp, TraceId, Value,
+    json::{JsonWriter, WriteValue},
+    lenient,
+    name::names,
+    owned,
     value::write_object,
 };
 
@@ -108,6 +112,13 @@ names!(SpanV2Status, "v2 span status", {
 impl Span<'_> {
     /// Appends the span as JSON, its end not before its start.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let data = |out: &mut Vec<u8>| write_object(out, &self.data);
+        self.write_json_with(out, (!self.data.is_empty()).then_some(&data as _));
+    }
+
+    /// Appends the span as JSON, with the object, if any, that `data` writes in place of its own `data`. For a caller that need
+    /// not hold it.
+    pub fn write_json_with(&self, out: &mut Vec<u8>, data: Option<WriteValue<'_>>) {
         let mut json = JsonWriter::new(out);
         json.begin_object();
         json.key("trace_id");
@@ -126,9 +137,9 @@ impl Span<'_> {
         json.raw_value(|out| self.end.max(self.start).write_json(out));
         json.member_some("status", self.status.map(SpanStatus::as_str));
         json.member_some("origin", self.origin.as_deref());
-        if !self.data.is_empty() {
+        if let Some(write) = data {
             json.key("data");
-            json.raw_value(|out| write_object(out, &self.data));
+            json.raw_value(write);
         }
         json.end_object();
     }

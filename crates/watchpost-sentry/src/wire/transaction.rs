@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer};
 use super::{
     EventId, SdkInfo, Span, SpanId, SpanStatus, Timestamp, TraceId, Value,
     event_part::{Common, Contexts, TraceContext},
-    json::JsonWriter,
+    json::{JsonWriter, WriteValue},
     lenient,
     name::names,
     owned,
+    value::write_object,
 };
 
 /// A transaction. The wire's `type`, `timestamp`, `start_timestamp` and `contexts.trace` are written from the fields,
@@ -106,10 +107,23 @@ names!(TransactionSource, "transaction source", {
 impl Transaction<'_> {
     /// Appends the transaction as JSON. Empty collections are left out; a key set twice is written once, the last time.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let data = |out: &mut Vec<u8>| write_object(out, &self.data);
+        let spans = self.spans.iter().map(|span| |out: &mut Vec<u8>| span.write_json(out));
+        self.write_json_with(out, (!self.data.is_empty()).then_some(&data as _), spans);
+    }
+
+    /// Appends the transaction as JSON, with what these write in place of its own `data` and `spans`: an object, if any, and an
+    /// object for each span. For a caller that need not hold them.
+    pub fn write_json_with(
+        &self,
+        out: &mut Vec<u8>,
+        data: Option<WriteValue<'_>>,
+        spans: impl Iterator<Item: FnOnce(&mut Vec<u8>)>,
+    ) {
         let mut json = JsonWriter::new(out);
         json.begin_object();
         json.member("type", "transaction");
-        self.common().write(&mut json);
+        self.common(data).write(&mut json);
         json.key("start_timestamp");
         json.raw_value(|out| self.start.write_json(out));
         json.key("transaction_info");
@@ -118,8 +132,8 @@ impl Transaction<'_> {
         json.end_object();
         json.key("spans");
         json.begin_array();
-        for span in &self.spans {
-            json.raw_value(|out| span.write_json(out));
+        for write in spans {
+            json.raw_value(write);
         }
         json.end_array();
         json.end_object();
@@ -152,7 +166,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn common(&self) -> Common<'_, '_> {
+    fn common<'s>(&'s self, data: Option<WriteValue<'s>>) -> Common<'s, 's> {
         Common {
             event_id: self.event_id,
             timestamp: self.end.max(self.start),
@@ -165,7 +179,7 @@ impl Transaction<'_> {
                 op: &self.op,
                 status: Some(self.status),
                 origin: self.origin.as_deref(),
-                data: &self.data,
+                data,
             },
             contexts: &self.contexts,
             tags: &self.tags,

@@ -215,6 +215,21 @@ fn a_transaction_is_written_as_relay_wants_it() {
 }
 
 #[test]
+fn data_and_spans_can_be_written_without_being_held() {
+    let data = |out: &mut Vec<u8>| out.extend_from_slice(br#"{"a":1}"#);
+    let held = Span { data: vec![("a".into(), 1.into())], ..span() };
+    assert_eq!(written(|out| span().write_json_with(out, Some(&data))), written(|out| held.write_json(out)));
+    let empty = Span { data: Vec::new(), ..span() };
+    assert_eq!(written(|out| held.write_json_with(out, None)), written(|out| empty.write_json(out)));
+
+    let spans = [held, empty];
+    let writers = spans.iter().map(|span| |out: &mut Vec<u8>| span.write_json(out));
+    let streamed = written(|out| transaction().write_json_with(out, Some(&data), writers));
+    let held = Transaction { data: vec![("a".into(), 1.into())], spans: spans.to_vec(), ..transaction() };
+    assert_eq!(streamed, written(|out| held.write_json(out)));
+}
+
+#[test]
 fn what_is_empty_is_left_out() {
     let transaction = Transaction { user: Some(User::default()), ..transaction() };
     assert_eq!(

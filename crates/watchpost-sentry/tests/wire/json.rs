@@ -48,11 +48,15 @@ fn commas_stand_between_and_never_before_or_after() {
         json.boolean(true);
         json.end_object();
         json.unsigned(u64::MAX);
+        json.begin_object();
+        json.key_of(&["d", "", "\n", "e"]);
+        json.null();
+        json.end_object();
         json.integer(i64::MIN);
         json.double(-0.5);
         json.end_array();
     });
-    let expected = r#"[{},null,{"a\"b":[],"c":true},18446744073709551615,-9223372036854775808,-0.5]"#;
+    let expected = r#"[{},null,{"a\"b":[],"c":true},18446744073709551615,{"d\ne":null},-9223372036854775808,-0.5]"#;
     assert_eq!(String::from_utf8(written).unwrap(), expected);
 }
 

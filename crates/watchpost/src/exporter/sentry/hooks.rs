@@ -34,6 +34,12 @@ impl Hooks {
         self.options.before_send_span.is_some()
     }
 
+    /// Whether a hook is called with transactions or what is in them.
+    pub(super) fn see_transactions(&self) -> bool {
+        let ExporterOptions { before_send_transaction, event_processors, .. } = &self.options;
+        self.changes_spans() || before_send_transaction.is_some() || !event_processors.is_empty()
+    }
+
     /// Whether the host wants a span sent.
     pub(super) fn keeps(&self, span: &Span) -> bool {
         let matches = |filter: &SpanFilter| self.call(|| filter.matches(span)).unwrap_or(false);

@@ -25,7 +25,7 @@ use crate::{
         Sampling,
         ai::{
             self, AiSettings, Segment, SpanMode,
-            pack::{Packed, pack},
+            pack::{Packed, pack, pack_streamed, pack_unseen},
         },
     },
     model::{FinishedSpan, SpanLog},
@@ -196,6 +196,12 @@ impl Pipeline {
         let settings = &self.settings;
         // Without the root, the first of the others stands for it.
         let root = if release.has_root { Some(0) } else { release.spans.iter().position(|span| !is_alone(span)) };
+        if !self.hooks.see_transactions()
+            && let Some(packed) = root.and_then(|root| self.packed_unseen(release, root, is_alone))
+        {
+            self.deliver(packed, context, room);
+            return;
+        }
         let (mut inside, mut alone) = (Vec::new(), Vec::new());
         for (at, span) in release.spans.iter().enumerate() {
             if Some(at) == root {
@@ -222,6 +228,18 @@ impl Pipeline {
             }
         }
         self.deliver(pack(transaction, Vec::new(), alone, settings), context, room);
+    }
+
+    /// The same where no hook sees a transaction: it is written, and not built first. `None` if it is too large.
+    fn packed_unseen(&self, release: &Release, root: usize, is_alone: fn(&FinishedSpan) -> bool) -> Option<Packed> {
+        let (mut inside, mut alone) = (Vec::with_capacity(release.spans.len()), Vec::new());
+        for (_, span) in release.spans.iter().enumerate().filter(|(at, _)| *at != root) {
+            if is_alone(span) { alone.push(span) } else { inside.push(span) }
+        }
+        let mut packed = pack_unseen(&release.spans[root], &inside, release.bytes, &self.settings)?;
+        let alone = alone.into_iter().map(|span| ai::span_v2_in(span, segment(release), &self.settings));
+        pack_streamed(alone.collect(), &mut packed);
+        Some(packed)
     }
 
     /// Hands over what was packed: what is large only when nothing is dropped for it.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use watchpost_sentry::wire::{Attribute, AttributeValue, Attributes, Value};
+use watchpost_sentry::wire::{AttributeValue, Attributes, Value};
 
 use super::{
     AiSettings,
@@ -21,72 +21,133 @@ const MAX_TAGS: usize = 50;
 /// Most attributes of a type of its own that are not in the tables.
 const MAX_OWN: usize = 128;
 
-/// The attributes, each key once, content last. `room` is how many more the caller will add.
-pub(super) fn attributes<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, room: usize) -> Attributes<'a> {
+/// Takes a span's attributes, one after the other.
+pub(super) trait Receiver<'a> {
+    /// How many there will be, about.
+    fn expect(&mut self, _count: usize) {}
+
+    /// One of the tables' attributes: no key of theirs comes twice for one span.
+    fn known(&mut self, key: &'static str, value: AttributeValue<'a>);
+
+    /// One whose key ends with a name that the span gives; it can come twice.
+    fn named(&mut self, key: NamedKey<'a>, value: AttributeValue<'a>);
+}
+
+/// `mastra.workflow_loop.iteration`, `metadata.runId`: a prefix, the span's type or nothing, a name.
+pub(super) struct NamedKey<'a> {
+    pub(super) prefix: &'static str,
+    pub(super) ty: &'a str,
+    pub(super) name: &'a str,
+}
+
+/// Hands over the attributes, content last.
+pub(super) fn visit<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, receiver: &mut impl Receiver<'a>) {
     let facts = Facts::of(finished, settings);
     let span = facts.span;
     let ([rows, more_rows, content_rows], used) = tables(&span.ty);
 
-    let expected = 12 + rows.len() / 2 + span.metadata.len() + content_rows.len() + room;
-    let mut attributes = Attributes::with_capacity(expected);
-    push_rows(&mut attributes, COMMON, &facts);
-    push_rows(&mut attributes, rows, &facts);
-    push_rows(&mut attributes, more_rows, &facts);
-    push_own(&mut attributes, finished, used);
+    receiver.expect(12 + rows.len() / 2 + span.metadata.len() + content_rows.len());
+    visit_rows(COMMON, &facts, receiver);
+    visit_rows(rows, &facts, receiver);
+    visit_rows(more_rows, &facts, receiver);
+    visit_own(finished, used, receiver);
     if !span.tags.is_empty() {
-        attributes.push("tags", span.tags[..span.tags.len().min(MAX_TAGS)].join(","));
+        receiver.known("tags", span.tags[..span.tags.len().min(MAX_TAGS)].join(",").into());
     }
-    for (key, value) in span.metadata.iter().take(MAX_METADATA) {
+    for (name, value) in span.metadata.iter().take(MAX_METADATA) {
         if let Some(value) = plain(value) {
-            attributes.push(prefixed("metadata.", "", key), value);
+            receiver.named(NamedKey { prefix: "metadata.", ty: "", name }, value);
         }
     }
-    push_rows(&mut attributes, content_rows, &facts);
-    attributes
+    visit_rows(content_rows, &facts, receiver);
 }
 
-/// The same attributes as a transaction's spans carry them, untyped.
-pub(super) fn untyped(attributes: Attributes<'_>) -> Vec<(Cow<'_, str>, Value<'_>)> {
-    let untyped = |Attribute { key, value }| {
-        let value = match value {
-            AttributeValue::String(text) => Value::String(text),
-            AttributeValue::Integer(number) => Value::Integer(number),
-            AttributeValue::Double(number) => Value::Double(number),
-            AttributeValue::Boolean(yes) => Value::Bool(yes),
-            AttributeValue::StringArray(texts) => Value::Array(texts.into_iter().map(Value::String).collect()),
-            _ => Value::Null,
-        };
-        (key, value)
-    };
-    attributes.0.into_iter().map(untyped).collect()
+/// The attributes of a span of version 2. `room` is how many more the caller will add.
+pub(super) fn attributes<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, room: usize) -> Attributes<'a> {
+    struct Typed<'a>(Attributes<'a>, usize);
+
+    impl<'a> Receiver<'a> for Typed<'a> {
+        fn expect(&mut self, count: usize) {
+            self.0.0.reserve(count + self.1);
+        }
+
+        fn known(&mut self, key: &'static str, value: AttributeValue<'a>) {
+            self.0.push(key, value);
+        }
+
+        fn named(&mut self, key: NamedKey<'a>, value: AttributeValue<'a>) {
+            self.0.push(key, value);
+        }
+    }
+
+    let mut typed = Typed(Attributes::new(), room);
+    visit(finished, settings, &mut typed);
+    typed.0
 }
 
-fn push_rows<'a>(attributes: &mut Attributes<'a>, rows: &[Row], facts: &Facts<'a>) {
+/// The attributes as a transaction's spans carry them, untyped.
+pub(super) fn data<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    struct Untyped<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+    impl<'a> Receiver<'a> for Untyped<'a> {
+        fn expect(&mut self, count: usize) {
+            self.0.reserve(count);
+        }
+
+        fn known(&mut self, key: &'static str, value: AttributeValue<'a>) {
+            self.0.push((Cow::Borrowed(key), untyped(value)));
+        }
+
+        fn named(&mut self, key: NamedKey<'a>, value: AttributeValue<'a>) {
+            self.0.push((key.into(), untyped(value)));
+        }
+    }
+
+    let mut data = Untyped(Vec::new());
+    visit(finished, settings, &mut data);
+    data.0
+}
+
+/// A value without its type.
+pub(super) fn untyped(value: AttributeValue<'_>) -> Value<'_> {
+    match value {
+        AttributeValue::String(text) => Value::String(text),
+        AttributeValue::Integer(number) => Value::Integer(number),
+        AttributeValue::Double(number) => Value::Double(number),
+        AttributeValue::Boolean(yes) => Value::Bool(yes),
+        AttributeValue::StringArray(texts) => Value::Array(texts.into_iter().map(Value::String).collect()),
+        _ => Value::Null,
+    }
+}
+
+fn visit_rows<'a>(rows: &[Row], facts: &Facts<'a>, receiver: &mut impl Receiver<'a>) {
     for (key, value) in rows {
         if let Some(value) = value(facts) {
-            attributes.push(*key, value);
+            receiver.known(key, value);
         }
     }
 }
 
 /// What the span's type says of it beyond the tables: `mastra.<type>.<attribute>`, both by Mastra's names.
-fn push_own<'a>(attributes: &mut Attributes<'a>, finished: &'a FinishedSpan, used: &[&str]) {
-    let ty = finished.span.ty.as_str();
-    let most = attributes.len() + MAX_OWN;
+fn visit_own<'a>(finished: &'a FinishedSpan, used: &[&str], receiver: &mut impl Receiver<'a>) {
+    let key = |name| NamedKey { prefix: "mastra.", ty: finished.span.ty.as_str(), name };
+    let mut room = MAX_OWN;
     finished.span.attributes.visit(&mut |name, value| {
         if let AttributeRef::Parameters(parameters) = value {
             parameters.visit(&mut |name, value| {
                 if !USED_PARAMETERS.contains(&name)
                     && let Some(value) = typed(value)
                 {
-                    attributes.push(prefixed("mastra.", ty, name), value);
+                    room = room.saturating_sub(1);
+                    receiver.named(key(name), value);
                 }
             });
-        } else if attributes.len() < most
+        } else if room > 0
             && !used.contains(&name)
             && let Some(value) = typed(value)
         {
-            attributes.push(prefixed("mastra.", ty, name), value);
+            room -= 1;
+            receiver.named(key(name), value);
         }
     });
 }
@@ -95,17 +156,18 @@ fn push_own<'a>(attributes: &mut Attributes<'a>, finished: &'a FinishedSpan, use
 const USED_PARAMETERS: &[&str] =
     &["maxOutputTokens", "temperature", "topP", "topK", "presencePenalty", "frequencyPenalty", "stopSequences", "seed"];
 
-/// `mastra.workflow_loop.iteration`, `metadata.runId`.
-fn prefixed<'a>(prefix: &str, ty: &str, name: &str) -> Cow<'a, str> {
-    let name = cut(name, limit::TAG);
-    let mut key = String::with_capacity(prefix.len() + ty.len() + 1 + name.len());
-    key.push_str(prefix);
-    if !ty.is_empty() {
-        key.push_str(ty);
-        key.push('.');
+impl<'a> From<NamedKey<'a>> for Cow<'a, str> {
+    fn from(NamedKey { prefix, ty, name }: NamedKey<'a>) -> Self {
+        let name = cut(name, limit::TAG);
+        let mut key = String::with_capacity(prefix.len() + ty.len() + 1 + name.len());
+        key.push_str(prefix);
+        if !ty.is_empty() {
+            key.push_str(ty);
+            key.push('.');
+        }
+        key.push_str(&name);
+        Cow::Owned(key)
     }
-    key.push_str(&name);
-    Cow::Owned(key)
 }
 
 fn typed(value: AttributeRef<'_>) -> Option<AttributeValue<'_>> {

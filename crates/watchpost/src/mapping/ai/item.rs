@@ -9,7 +9,8 @@ use watchpost_sentry::wire::{
 
 use super::{
     AiSettings,
-    attribute::{attributes, untyped},
+    attribute::{attributes, data},
+    data::write_data,
     name::span_name,
     operation::operation,
     table::{says_error, unusual, user_id},
@@ -24,6 +25,8 @@ use crate::{
 
 /// How many attributes a span of version 2 has beside those of the tables.
 const V2_ATTRIBUTES: usize = 14;
+/// About how long the JSON of a span is.
+const SPAN_JSON: usize = 2048;
 /// Tags that Relay would read as something else, or throws away.
 const RESERVED_TAGS: &[&str] =
     &["environment", "release", "dist", "user", "level", "transaction", "filename", "function", "url", "server_name"];
@@ -31,6 +34,16 @@ const RESERVED_TAGS: &[&str] =
 /// A span of a transaction.
 #[must_use]
 pub fn span<'a>(span: &'a FinishedSpan, settings: &'a AiSettings) -> Span<'a> {
+    Span { data: data(span, settings), ..span_without_data(span, settings) }
+}
+
+/// Appends a span of a transaction as JSON, as [`span`] would be written.
+pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan, settings: &AiSettings) {
+    let data = |out: &mut Vec<u8>| write_data(out, span, settings);
+    span_without_data(span, settings).write_json_with(out, Some(&data));
+}
+
+fn span_without_data<'a>(span: &'a FinishedSpan, settings: &'a AiSettings) -> Span<'a> {
     Span {
         trace_id: span.span.trace_id,
         span_id: span.span.id,
@@ -41,13 +54,32 @@ pub fn span<'a>(span: &'a FinishedSpan, settings: &'a AiSettings) -> Span<'a> {
         end: span.span.end.unwrap_or(span.span.start),
         status: Some(status(span)),
         origin: Some(Cow::Borrowed(settings.origin())),
-        data: untyped(attributes(span, settings, 0)),
+        data: Vec::new(),
     }
 }
 
 /// The transaction whose root is `root`, with the `spans` below it.
 #[must_use]
 pub fn transaction<'a>(root: &'a FinishedSpan, spans: Vec<Span<'a>>, settings: &'a AiSettings) -> Transaction<'a> {
+    Transaction { data: data(root, settings), spans, ..transaction_without_spans(root, settings) }
+}
+
+/// The same transaction as it goes over the wire, its event id beside it: its attributes and spans are written and never held.
+pub(super) fn encode_transaction(
+    root: &FinishedSpan,
+    spans: &[&FinishedSpan],
+    settings: &AiSettings,
+) -> (EventId, Vec<u8>) {
+    let transaction = transaction_without_spans(root, settings);
+    let mut json = Vec::with_capacity(SPAN_JSON * (spans.len() + 1));
+    let data = |out: &mut Vec<u8>| write_data(out, root, settings);
+    let spans = spans.iter().map(|span| |out: &mut Vec<u8>| write_span(out, span, settings));
+    transaction.write_json_with(&mut json, Some(&data), spans);
+    (transaction.event_id, json)
+}
+
+/// A transaction without its root's attributes and without spans.
+fn transaction_without_spans<'a>(root: &'a FinishedSpan, settings: &'a AiSettings) -> Transaction<'a> {
     Transaction {
         event_id: event_id(root.span.trace_id, root.span.id, b":transaction"),
         name: span_name(root),
@@ -60,7 +92,7 @@ pub fn transaction<'a>(root: &'a FinishedSpan, spans: Vec<Span<'a>>, settings: &
         op: Cow::Borrowed(op(root)),
         status: status(root),
         origin: Some(Cow::Borrowed(settings.origin())),
-        data: untyped(attributes(root, settings, 0)),
+        data: Vec::new(),
         contexts: Vec::new(),
         tags: tags(root),
         extra: Vec::new(),
@@ -68,7 +100,7 @@ pub fn transaction<'a>(root: &'a FinishedSpan, spans: Vec<Span<'a>>, settings: &
         release: settings.release().map(Cow::Borrowed),
         environment: Some(Cow::Borrowed(settings.environment())),
         sdk: Some(settings.sdk().clone()),
-        spans,
+        spans: Vec::new(),
     }
 }
 

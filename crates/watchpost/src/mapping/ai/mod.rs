@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | "Span Mapping" | `operation.rs`, names in `name.rs` |
 //! | "OpenTelemetry Attributes" | `table.rs`; what stands beside the tables, in `attribute.rs` |
-//! | items | `item.rs` (spans, transactions), `error_event.rs` |
+//! | items | `item.rs` (spans, transactions), `error_event.rs`; `data.rs`: attributes written without being held |
 //! | sizes | `pack.rs`, `cut.rs` |
 //!
 //! The mapping knows no tree: what a span has from its place in the trace (its kept parent, its agent, the data of its skipped
@@ -14,6 +14,7 @@
 mod attribute;
 mod content;
 mod cut;
+mod data;
 mod error_event;
 mod facts;
 mod item;

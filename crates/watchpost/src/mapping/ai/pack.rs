@@ -9,8 +9,15 @@ use watchpost_sentry::{
     wire::{Span, SpanId, SpanStatus, SpanV2, Transaction, TransactionSource, User, Value},
 };
 
-use super::{AiSettings, cut::fit, item::event_id};
-use crate::mapping::limit::{self, cut_cow};
+use super::{
+    AiSettings,
+    cut::fit,
+    item::{encode_transaction, event_id},
+};
+use crate::{
+    mapping::limit::{self, cut_cow},
+    model::FinishedSpan,
+};
 
 /// Most spans of a transaction, its root among them, and of a container.
 const MAX_SPANS: usize = 1000;
@@ -49,6 +56,23 @@ pub(crate) fn pack<'a>(
     pack_transactions(root, spans, settings, &mut packed);
     pack_streamed(streamed, &mut packed);
     packed
+}
+
+/// Packs a trace of which nobody asks to see the transaction before it is sent: its attributes and spans are written and never
+/// held. `None` if it does not fit into one; `bytes` is about how many it holds.
+pub(crate) fn pack_unseen(
+    root: &FinishedSpan,
+    spans: &[&FinishedSpan],
+    bytes: usize,
+    settings: &AiSettings,
+) -> Option<Packed> {
+    if spans.len() >= MAX_SPANS || bytes > SPANS_BYTES / 2 {
+        return None;
+    }
+    let (event_id, json) = encode_transaction(root, spans, settings);
+    let transaction =
+        EncodedTransaction { event_id, spans: spans.len() as u64 + 1, streamed: EncodedSpans::new(), json };
+    (transaction.json.len() <= SPANS_BYTES).then(|| Packed { transactions: vec![transaction], ..Packed::default() })
 }
 
 fn pack_transactions<'a>(
@@ -100,7 +124,8 @@ fn pack_transactions<'a>(
     }
 }
 
-fn pack_streamed(streamed: Vec<SpanV2<'_>>, packed: &mut Packed) {
+/// Packs the spans of version 2 that travel beside a transaction, if there is one, and alone.
+pub(crate) fn pack_streamed(streamed: Vec<SpanV2<'_>>, packed: &mut Packed) {
     let mut container = EncodedSpans::new();
     let mut containers = Vec::new();
     let mut json = Vec::new();
@@ -209,3 +234,5 @@ fn depth_first(root: SpanId, spans: Vec<Span<'_>>) -> Vec<Span<'_>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unseen;

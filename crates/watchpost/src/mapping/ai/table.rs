@@ -375,3 +375,24 @@ fn texts<'a>(texts: &[Text]) -> Option<AttributeValue<'a>> {
     }
     serde_json::to_string(texts).ok().map(|json| AttributeValue::String(Cow::Owned(json)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_of_a_types_tables_comes_twice_or_can_be_made_of_a_name_of_the_hosts() {
+        for ty in SpanType::ALL.iter().chain([&SpanType::Other("brand_new".into())]) {
+            let (rows, used) = tables(ty);
+            let mut seen = BTreeSet::from(["tags"]);
+            for (key, _) in [COMMON].into_iter().chain(rows).flatten() {
+                assert!(seen.insert(key), "{ty}: {key}");
+                assert!(!key.starts_with("metadata."), "{ty}: {key}");
+                let own = key.strip_prefix("mastra.").and_then(|key| key.strip_prefix(ty.as_str())?.strip_prefix('.'));
+                assert!(own.is_none_or(|name| used.contains(&name)), "{ty}: {key}");
+            }
+        }
+    }
+}
