@@ -21,6 +21,7 @@ pub mod ai;
 mod assembly;
 pub mod exporter;
 mod json;
+mod lanes;
 pub mod mapping;
 pub mod mcp;
 pub mod model;

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
 use crate::{
     json::{self, pick},
     model::Payload,
@@ -24,7 +22,7 @@ impl<'a> Output<'a> {
             return Self { text: Some(output.as_str()), ..Self::default() };
         }
         let [text, tool_calls] = pick(output.as_str(), ["text", "toolCalls"]).unwrap_or_default();
-        Self { text, is_json: true, tool_calls: tool_calls.filter(|_| lists_calls(output.as_str())) }
+        Self { text, is_json: true, tool_calls }
     }
 
     /// The text, if there is any.
@@ -32,13 +30,4 @@ impl<'a> Output<'a> {
         let text = if self.is_json { json::text(self.text?)? } else { Cow::Borrowed(self.text?) };
         (!text.is_empty()).then_some(text)
     }
-}
-
-/// Whether the first list of calls in an output has any.
-fn lists_calls(output: &str) -> bool {
-    const NAME: &[u8] = b"\"toolCalls\"";
-    memmem::find(output.as_bytes(), NAME).is_some_and(|at| {
-        let rest = output[at + NAME.len()..].trim_start_matches([' ', '\n', '\r', '\t', ':']);
-        rest.strip_prefix('[').is_some_and(|rest| !rest.trim_start().starts_with(']'))
-    })
 }

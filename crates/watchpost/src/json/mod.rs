@@ -2,19 +2,27 @@
 //! Of a text that is no JSON after all something is found or nothing. Source: RFC 8259. Hot path: most of a trace's bytes are
 //! content (`cargo xtask bench spans`).
 
+mod container;
 pub(crate) mod find;
 mod sorted;
 
 use std::borrow::Cow;
 
-use self::find::{find_quote_or_backslash, quote_or_backslash_in};
 pub(crate) use self::sorted::sorted;
+use self::{
+    container::container_length,
+    find::{find_quote_or_backslash, quote_or_backslash_in},
+};
 
 /// The members of an object in their order, each its name between the quotes and its value; none of any other value.
 pub(crate) fn members(json: &str) -> impl Iterator<Item = (&str, &str)> {
+    named(json).map(|(name, value)| (name.inner, value))
+}
+
+fn named(json: &str) -> impl Iterator<Item = (Name<'_>, &str)> {
     let mut reader = Reader::within(json, b'{');
     std::iter::from_fn(move || {
-        let name = reader.value().and_then(|name| name.strip_prefix('"')?.strip_suffix('"'))?;
+        let name = reader.name()?;
         reader.pass(b':')?;
         let value = reader.value()?;
         reader.pass(b',');
@@ -39,8 +47,8 @@ pub(crate) fn pick<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Optio
     if !json.trim_start().starts_with('{') {
         return None;
     }
-    for (name, value) in members(json) {
-        let name = unescaped(name)?;
+    for (name, value) in named(json) {
+        let name = name.read()?;
         if let Some(at) = names.iter().position(|wanted| *wanted == name)
             && picked[at].replace(value).is_some()
         {
@@ -53,8 +61,8 @@ pub(crate) fn pick<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Optio
 /// The members of these names, where they are there, of two of one name the last.
 pub(crate) fn last<'a, const N: usize>(json: &'a str, names: [&str; N]) -> [Option<&'a str>; N] {
     let mut found = [None; N];
-    for (name, value) in members(json) {
-        let Some(name) = unescaped(name) else { continue };
+    for (name, value) in named(json) {
+        let Some(name) = name.read() else { continue };
         if let Some(at) = names.iter().position(|wanted| *wanted == name) {
             found[at] = Some(value);
         }
@@ -68,12 +76,20 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
     if has_escape(inner) { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
-/// What stands between a name's quotes, read.
-fn unescaped(name: &str) -> Option<Cow<'_, str>> {
-    if has_escape(name) {
-        serde_json::from_str(&format!("\"{name}\"")).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(name))
+/// A member's name.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    /// What stands between its quotes.
+    inner: &'a str,
+    has_escape: bool,
+}
+
+impl<'a> Name<'a> {
+    fn read(self) -> Option<Cow<'a, str>> {
+        if self.has_escape {
+            return serde_json::from_str(&format!("\"{}\"", self.inner)).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(self.inner))
     }
 }
 
@@ -108,12 +124,21 @@ impl<'a> Reader<'a> {
         (self.json.as_bytes().get(self.at) == Some(&sign)).then(|| self.at += 1)
     }
 
+    /// The name that begins here, if one does.
+    fn name(&mut self) -> Option<Name<'a>> {
+        self.pass(b'"')?;
+        let (end, has_escape) = string_end(self.json.as_bytes(), self.at)?;
+        let inner = self.json.get(self.at..end - 1)?;
+        self.at = end;
+        Some(Name { inner, has_escape })
+    }
+
     /// The value that begins here, if one does.
     fn value(&mut self) -> Option<&'a str> {
         self.skip_blanks();
         let rest = &self.json.as_bytes()[self.at..];
         let length = match rest.first()? {
-            b'"' => string_end(rest, 1)?,
+            b'"' => string_end(rest, 1)?.0,
             b'{' | b'[' => container_length(rest)?,
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t');
@@ -126,55 +151,25 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the string ends whose inside begins at `at`: behind its quote. Most are a few bytes long, and found without a call.
+/// Where the string ends whose inside begins at `at`: behind its quote; and whether it has an escape. Most are a few bytes long,
+/// and found without a call.
 #[inline]
-fn string_end(json: &[u8], mut at: usize) -> Option<usize> {
+fn string_end(json: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut has_escape = false;
     loop {
         let rest = json.get(at..)?;
-        at += match rest.first_chunk().map(|word| quote_or_backslash_in(*word)) {
-            Some(Some(found)) => found,
-            _ => find_quote_or_backslash(rest)?,
+        at += match rest.split_first_chunk() {
+            Some((word, rest)) => match quote_or_backslash_in(*word) {
+                Some(found) => found,
+                None => word.len() + find_quote_or_backslash(rest)?,
+            },
+            None => find_quote_or_backslash(rest)?,
         };
         if json[at] == b'"' {
-            return Some(at + 1);
+            return Some((at + 1, has_escape));
         }
+        has_escape = true;
         at += 2;
-    }
-}
-
-/// What a byte is outside of strings.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Other,
-    Quote,
-    Open,
-    Close,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Other; 256];
-    classes[b'"' as usize] = Class::Quote;
-    classes[b'{' as usize] = Class::Open;
-    classes[b'[' as usize] = Class::Open;
-    classes[b'}' as usize] = Class::Close;
-    classes[b']' as usize] = Class::Close;
-    classes
-};
-
-/// How long the object or array is that begins here, brackets included. Between strings there are few bytes: they are looked at
-/// one by one.
-fn container_length(json: &[u8]) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0_usize);
-    loop {
-        let class = CLASSES[usize::from(*json.get(at)?)];
-        at += 1;
-        match class {
-            Class::Other => {}
-            Class::Quote => at = string_end(json, at)?,
-            Class::Open => depth += 1,
-            Class::Close if depth == 1 => return Some(at),
-            Class::Close => depth -= 1,
-        }
     }
 }
 
@@ -229,8 +224,9 @@ mod tests {
             let found = format!("{before}{json}");
             let parsed = value(&json);
             let mut object = serde_json::Map::new();
-            for (name, member) in members(&found) {
-                object.insert(unescaped(name).unwrap().into_owned(), value(member));
+            for (name, member) in named(&found) {
+                prop_assert_eq!(name.has_escape, has_escape(name.inner));
+                object.insert(name.read().unwrap().into_owned(), value(member));
             }
             prop_assert_eq!(object, parsed.as_object().cloned().unwrap_or_default());
             let array: Vec<Value> = elements(&found).map(value).collect();
