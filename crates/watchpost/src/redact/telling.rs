@@ -1,24 +1,23 @@
-//! Where in a text a secret can begin: a few rare bytes, compared sixteen at once, and of these only the ones that what stands
+//! Where in a text a secret can begin: a few rare bytes, compared many at once, and of these only the ones that what stands
 //! beside them does not clear. Hot path: of clean JSON nearly all is cleared here; measured by `examples/span_cost.rs`.
 
 use super::{key::follows_harmless_word, pair, token, url};
+use crate::lanes::{BLOCK, bits_of};
 
 /// Shorter texts hold no secret that a rule could find (`pwd=ab`).
 pub(super) const SHORTEST: usize = 6;
-/// How many bytes are compared at once: the compiler makes vector comparisons of this, at 2 instructions a byte.
-const BLOCK: usize = 16;
+/// Up to this length, comparing many bytes at once takes longer than one after the other.
+const SHORT: usize = 16;
 
 /// Where the bytes stand that can be part of a secret's beginning, by themselves and by what stands beside them.
 #[derive(Clone, Copy, Default)]
 pub(super) struct TellingBytes<'a> {
     all: &'a [u8],
-    /// What is not yet looked at.
-    rest: &'a [u8],
-    /// A byte that is not zero for each byte, not yet told, that is telling by itself, of the eight bytes that begin at `at`.
+    /// Up to where was looked.
+    end: usize,
+    /// A bit for each byte that is telling by itself and not yet told, of the bytes that begin at `at`.
     pending: u64,
     at: usize,
-    /// The same of the eight bytes behind them.
-    later: u64,
 }
 
 impl<'a> TellingBytes<'a> {
@@ -26,10 +25,10 @@ impl<'a> TellingBytes<'a> {
     #[inline]
     pub(super) fn first_of(text: &'a str) -> Option<(usize, Self)> {
         let bytes = text.as_bytes();
-        if bytes.len() < SHORTEST || bytes.len() <= BLOCK && is_short_and_clean(bytes) {
+        if bytes.len() < SHORTEST || bytes.len() <= SHORT && is_short_and_clean(bytes) {
             return None;
         }
-        let mut telling = Self { all: bytes, rest: bytes, ..Self::default() };
+        let mut telling = Self { all: bytes, ..Self::default() };
         telling.next().map(|first| (first, telling))
     }
 }
@@ -39,98 +38,69 @@ impl Iterator for TellingBytes<'_> {
 
     /// Works on copies, which stay in registers.
     #[inline(never)]
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of a block")]
     fn next(&mut self) -> Option<usize> {
-        let Self { all, mut rest, mut pending, mut at, mut later } = *self;
+        let Self { all, mut end, mut pending, mut at } = *self;
         loop {
             while pending != 0 {
-                let here = at + pending.trailing_zeros() as usize / 8;
+                let here = at + pending.trailing_zeros() as usize;
                 pending &= pending - 1;
                 if may_tell(all, here) {
-                    *self = Self { all, rest, pending, at, later };
+                    *self = Self { all, end, pending, at };
                     return Some(here);
                 }
             }
-            if later != 0 {
-                (pending, later) = (later, 0);
-                at += BLOCK / 2;
-                continue;
-            }
-            at = all.len() - rest.len();
-            let telling = if let Some(window) = rest.first_chunk::<{ BLOCK + 1 }>() {
-                let ([here @ .., _], [_, after @ ..]) = (window, window);
-                rest = &rest[BLOCK..];
-                telling(here, after)
+            at = end;
+            let rest = &all[at..];
+            if let Some(block) = rest.first_chunk() {
+                pending = telling_of_block(block);
+                end += BLOCK;
             } else if rest.is_empty() {
-                *self = Self { all, rest, pending, at, later };
+                *self = Self { all, end, pending, at };
                 return None;
             } else {
-                let count = rest.len();
-                rest = &[];
-                telling_of_last(all, count)
-            };
-            (pending, later) = (telling as u64, (telling >> 64) as u64);
-        }
-    }
-}
-
-/// Whether a text of 1 to 16 bytes has no telling byte, as most names and ids: told without an iterator's state.
-#[inline(never)]
-#[expect(clippy::cast_possible_truncation, reason = "the halves of a block")]
-fn is_short_and_clean(bytes: &[u8]) -> bool {
-    let telling = telling_of_last(bytes, bytes.len());
-    let tells = |mut telling: u64, at: usize| {
-        while telling != 0 {
-            if may_tell(bytes, at + telling.trailing_zeros() as usize / 8) {
-                return true;
+                pending = telling_of_rest(rest);
+                end = all.len();
             }
-            telling &= telling - 1;
         }
-        false
-    };
-    !tells(telling as u64, 0) && !tells((telling >> 64) as u64, BLOCK / 2)
+    }
 }
 
-/// [`telling`] of the last `count` of `bytes`, 1 to 16.
-fn telling_of_last(bytes: &[u8], count: usize) -> u128 {
-    let last = last_bytes(bytes, count);
-    telling(&last.to_le_bytes(), &(last >> 8).to_le_bytes())
+/// Whether a short text has no telling byte, as most names and ids.
+#[inline(never)]
+fn is_short_and_clean(bytes: &[u8]) -> bool {
+    // Apart, so that the loop over what is not telling by itself stays short.
+    #[inline(never)]
+    fn tells(bytes: &[u8], at: usize) -> bool {
+        may_tell(bytes, at)
+    }
+    bytes.iter().enumerate().all(|(at, byte)| TELLING[usize::from(*byte)] == 0 || !tells(bytes, at))
 }
 
-/// The last `count` of `bytes`, 1 to 16, or all when they are less than 16, and zeros behind them.
-fn last_bytes(bytes: &[u8], count: usize) -> u128 {
-    let unused = 8 * (BLOCK - count);
-    if let Some(last) = bytes.last_chunk() {
-        return u128::from_le_bytes(*last) >> unused;
-    }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
-        return u128::from(first) | (u128::from(last) << 64) >> unused;
-    }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return u128::from(u64::from(first) | (u64::from(last) << 32) >> (unused - 64));
-    }
-    bytes.iter().rev().fold(0, |last, byte| last << 8 | u128::from(*byte))
-}
-
-/// A byte that is not zero for each byte of `here` that is telling, followed by the byte of `after`.
-fn telling(here: &[u8; BLOCK], after: &[u8; BLOCK]) -> u128 {
+/// A bit for each telling byte of a block, given with the byte behind it.
+fn telling_of_block(block: &[u8; BLOCK + 1]) -> u64 {
+    let ([here @ .., _], [_, after @ ..]) = (block, block);
     let mut telling = [0; BLOCK];
     for (telling, (here, after)) in telling.iter_mut().zip(here.iter().zip(after)) {
         *telling = u8::from(is_telling(*here, *after));
     }
-    u128::from_le_bytes(telling)
+    bits_of(&telling)
 }
 
-/// Without a branch: of a `matches!` the compiler makes no vector comparisons. A `b` tells only before an `e` or `a`; `I` and `J`
-/// are compared at once, with their neighbours.
+/// The same of the last bytes of a text, at most a block.
+#[inline(never)]
+fn telling_of_rest(rest: &[u8]) -> u64 {
+    let mut block = [0; BLOCK + 1];
+    block[..rest.len()].copy_from_slice(rest);
+    telling_of_block(&block)
+}
+
+/// Without a branch: of a `matches!` the compiler makes no vector comparisons. A `b` tells only before an `e` or `a`; `-` and `=`
+/// are compared at once, and `I` and `J`, with their neighbours.
 const fn is_telling(byte: u8, after: u8) -> bool {
     (byte == b':')
-        | (byte == b'=')
-        | (byte == b'-')
-        | (byte == b'_')
         | (byte == b'.')
+        | (byte == b'_')
+        | (byte | 0x10 == b'=')
         | (byte | 0x03 == b'K')
         | (byte | 0x20 == b'b') & (after | 0x24 == b'e')
 }
@@ -231,25 +201,4 @@ const fn table(rows: &[(&[u8], u8)]) -> [u8; 256] {
         row += 1;
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_bytes_are_those_at_the_end_and_then_zeros() {
-        let bytes: Vec<u8> = (1..=40).collect();
-        for length in 1..=bytes.len() {
-            let text = &bytes[..length];
-            for count in 1..=length.min(BLOCK) {
-                // A text of less than a block is looked at as a whole.
-                if length >= BLOCK || count == length {
-                    let mut expected = [0; BLOCK];
-                    expected[..count].copy_from_slice(&text[length - count..]);
-                    assert_eq!(last_bytes(text, count).to_le_bytes(), expected, "{count} of {length}");
-                }
-            }
-        }
-    }
 }
