@@ -28,6 +28,7 @@ mod pair;
 mod payload;
 mod rules;
 mod run;
+mod seen;
 mod span;
 mod span_visitor;
 mod telling;
@@ -48,7 +49,7 @@ pub use self::{
     text::redact_text,
 };
 
-pub(crate) use self::span::redact_span_by;
+pub(crate) use self::span::SpanRedaction;
 #[cfg(feature = "rmcp")]
 pub(crate) use self::visitor::{Redactor, visit_strings};
 

@@ -11,12 +11,13 @@ use super::{
     json_text::{read_escapes, redact_json_text},
     key::{KeyClass, classify_key, follows_whole_key, is_whole_key},
     redact_text,
+    seen::Seen,
     text::{holds_secret, scan_json},
 };
 use crate::model::Payload;
 
-/// Replaces every secret in `payload`.
-pub(super) fn redact_payload(payload: &mut Payload) {
+/// Replaces every secret in `payload`; `seen` is what was looked through before it.
+pub(super) fn redact_payload(payload: &mut Payload, seen: &mut Seen) {
     let text = payload.as_str();
     let is_json = payload.is_json() || text.starts_with(['{', '[']);
     if !is_json {
@@ -25,7 +26,7 @@ pub(super) fn redact_payload(payload: &mut Payload) {
         }
         return;
     }
-    let scan = scan_json(text);
+    let scan = seen.scan_json(payload);
     let mut has_whole_key = scan.has_whole_key;
     if scan.holds_secret || hides_secret(text) {
         if let Cow::Owned(clean) = redact_json_text(text) {
@@ -58,11 +59,11 @@ fn holds_escaped_secret(json: &str) -> bool {
 }
 
 /// [`redact_payload`] of what stands under `key`.
-pub(super) fn redact_member(key: &str, payload: &mut Payload) {
+pub(super) fn redact_member(key: &str, payload: &mut Payload, seen: &mut Seen) {
     if is_secret(key, payload) {
         *payload = Payload::text(MARKER);
     } else {
-        redact_payload(payload);
+        redact_payload(payload, seen);
     }
 }
 
@@ -125,7 +126,7 @@ mod tests {
 
     fn redacted(json: &str) -> String {
         let mut payload = Payload::from_json(json).unwrap();
-        redact_payload(&mut payload);
+        redact_payload(&mut payload, &mut Seen::default());
         payload.as_str().to_owned()
     }
 
@@ -155,7 +156,7 @@ mod tests {
                 format!(r#"{{"a":[{{"{key}":"[Filtered]"}}]}}"#)
             );
             let mut member = Payload::text("plainword");
-            redact_member(key, &mut member);
+            redact_member(key, &mut member, &mut Seen::default());
             assert_eq!(member.as_str(), "[Filtered]", "{key}");
         }
     }
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn json_in_a_text_is_redacted_too_and_stays_a_text() {
         let mut payload = Payload::text(r#"{"key":"k1","password":"p"}"#);
-        redact_payload(&mut payload);
+        redact_payload(&mut payload, &mut Seen::default());
         assert!(!payload.is_json());
         assert_eq!(payload.as_str(), r#"{"key":"[Filtered]","password":"[Filtered]"}"#);
     }

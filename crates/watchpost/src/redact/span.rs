@@ -11,6 +11,7 @@ use super::{
     event::{drop_error_texts, error_holds_secret, redact_error, redact_option, redact_string},
     payload::{may_hold_secret, redact_member, redact_payload},
     redact_text,
+    seen::Seen,
     text::holds_secret,
 };
 use crate::model::{
@@ -26,15 +27,28 @@ const MAX_LABEL: usize = 200;
 /// Takes every secret out of `span`, and the content that `capture` leaves out. How much that was stays known
 /// ([`FinishedSpan::withheld`]).
 pub fn redact_span(span: &mut FinishedSpan, capture: Capture) {
-    redact_span_by(span, capture, &Rules::default());
+    SpanRedaction::new(capture, &Rules::default()).redact(span);
 }
 
-/// [`redact_span`], and the host's own rules before the built-in ones: what a marker of theirs parts is looked at as it will be
-/// read. How much content there was stays known in any case.
-pub(crate) fn redact_span_by(span: &mut FinishedSpan, capture: Capture, rules: &Rules) {
-    drop_content(span, capture);
-    rules.redact_span(span);
-    redact_strings(span);
+/// [`redact_span`] of a trace's spans, and the host's own rules before the built-in ones: what a marker of theirs parts is looked at
+/// as it will be read. How much content there was stays known in any case.
+#[derive(Debug)]
+pub(crate) struct SpanRedaction<'a> {
+    capture: Capture,
+    rules: &'a Rules,
+    seen: Seen,
+}
+
+impl<'a> SpanRedaction<'a> {
+    pub(crate) fn new(capture: Capture, rules: &'a Rules) -> Self {
+        Self { capture, rules, seen: Seen::default() }
+    }
+
+    pub(crate) fn redact(&mut self, span: &mut FinishedSpan) {
+        drop_content(span, self.capture);
+        self.rules.redact_span(span);
+        redact_strings(span, &mut self.seen);
+    }
 }
 
 fn drop_content(finished: &mut FinishedSpan, capture: Capture) {
@@ -125,7 +139,7 @@ fn drop_asked_arguments(output: &mut Payload) {
     *output = value.into();
 }
 
-fn redact_strings(finished: &mut FinishedSpan) {
+fn redact_strings(finished: &mut FinishedSpan, seen: &mut Seen) {
     let FinishedSpan {
         span,
         parent_span_id: _,
@@ -164,15 +178,15 @@ fn redact_strings(finished: &mut FinishedSpan) {
     attributes.visit_mut(&mut |name, value| match value {
         AttributeMut::Text(text) => redact_string(text),
         AttributeMut::Texts(texts) => texts.iter_mut().for_each(redact_string),
-        AttributeMut::Payload(payload) => redact_member(name, payload),
+        AttributeMut::Payload(payload) => redact_member(name, payload, seen),
     });
     attributes.others_mut().into_iter().flatten().for_each(|(name, _)| redact_string(name));
     for (key, value) in metadata {
-        redact_member(key, value);
+        redact_member(key, value, seen);
         redact_string(key);
     }
     tags.iter_mut().for_each(redact_string);
-    [input, output].into_iter().flatten().for_each(redact_payload);
+    [input, output].into_iter().flatten().for_each(|payload| redact_payload(payload, seen));
     if let Some(error) = error
         && error_holds_secret(error)
     {
@@ -184,8 +198,8 @@ fn redact_strings(finished: &mut FinishedSpan) {
         let AgentIdentity { name, id, conversation_id, user_id } = Arc::make_mut(agent);
         [name, id, conversation_id, user_id].into_iter().for_each(redact_option);
     }
-    redact_gathered(gathered);
-    breadcrumbs.iter_mut().for_each(redact_breadcrumb);
+    redact_gathered(gathered, seen);
+    breadcrumbs.iter_mut().for_each(|crumb| redact_breadcrumb(crumb, seen));
 }
 
 fn redact_type(ty: &mut SpanType) {
@@ -196,7 +210,7 @@ fn redact_type(ty: &mut SpanType) {
     }
 }
 
-fn redact_gathered(gathered: &mut Gathered) {
+fn redact_gathered(gathered: &mut Gathered, seen: &mut Seen) {
     let Gathered {
         usage: _,
         request_model,
@@ -213,16 +227,16 @@ fn redact_gathered(gathered: &mut Gathered) {
     for GatheredToolCall { id, name, arguments } in tool_calls {
         redact_option(id);
         redact_string(name);
-        arguments.iter_mut().for_each(redact_payload);
+        arguments.iter_mut().for_each(|arguments| redact_payload(arguments, seen));
     }
 }
 
 /// Breadcrumbs are shared by the spans of a trace: only one that holds a secret is copied.
-fn redact_breadcrumb(crumb: &mut Arc<Breadcrumb>) {
+fn redact_breadcrumb(crumb: &mut Arc<Breadcrumb>, seen: &mut Seen) {
     let Breadcrumb { at: _, ty: _, message, output, is_error: _ } = &**crumb;
     if holds_secret(message) || output.as_ref().is_some_and(may_hold_secret) {
         let crumb = Arc::make_mut(crumb);
-        crumb.output.iter_mut().for_each(redact_payload);
+        crumb.output.iter_mut().for_each(|output| redact_payload(output, seen));
         redact_type(&mut crumb.ty);
         redact_string(&mut crumb.message);
     }

@@ -31,6 +31,11 @@ impl<'a> TellingBytes<'a> {
         let mut telling = Self { all: bytes, ..Self::default() };
         telling.next().map(|first| (first, telling))
     }
+
+    /// Those at `from` and behind it.
+    pub(super) fn from(text: &'a str, from: usize) -> Self {
+        Self { all: text.as_bytes(), end: from, ..Self::default() }
+    }
 }
 
 impl Iterator for TellingBytes<'_> {

@@ -80,7 +80,7 @@ pub(super) fn holds_secret(text: &str) -> bool {
 }
 
 /// What one pass over the text of a JSON value tells.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
     pub(super) holds_secret: bool,
     /// Whether one of the keys stands in it that are secrets as a whole; not known when it holds another secret.
@@ -91,6 +91,18 @@ pub(super) struct Scan {
 pub(super) fn scan_json(text: &str) -> Scan {
     let Some(mut findings) = Findings::of(text) else { return Scan::default() };
     Scan { holds_secret: findings.next().is_some(), has_whole_key: findings.has_whole_key }
+}
+
+/// The same of a text whose telling bytes before `from` are known. Each telling byte is told to `tell` before it is judged.
+pub(super) fn scan_json_from(text: &str, from: usize, known: &[usize], mut tell: impl FnMut(usize)) -> Scan {
+    let mut telling = known.iter().copied().chain(TellingBytes::from(text, from));
+    let Some(first) = telling.next() else { return Scan::default() };
+    let mut findings = Findings::from(text, first, TellingBytes::default());
+    let holds_secret = std::iter::once(first).chain(telling).any(|at| {
+        tell(at);
+        findings.judge(at).is_some()
+    });
+    Scan { holds_secret, has_whole_key: findings.has_whole_key }
 }
 
 /// All findings of a text, in the order of their telling bytes; they may overlap.
@@ -154,7 +166,7 @@ impl<'a> Findings<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::{super::telling::SHORTEST, *};
@@ -168,7 +180,8 @@ mod tests {
         (findings.into_iter().map(|Finding { range, quote }| (range, quote)).collect(), all.has_whole_key)
     }
 
-    fn text() -> impl Strategy<Value = String> {
+    /// Any text that may hold secrets.
+    pub(in super::super) fn text() -> impl Strategy<Value = String> {
         #[rustfmt::skip]
         let pieces = [
             "password", "pwd", "token", "key", "api", "refresh", "ssn", "sid", "role", "contentType", "toolName", "sig", "auth", "as", "ke",

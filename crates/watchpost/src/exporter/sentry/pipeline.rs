@@ -29,7 +29,7 @@ use crate::{
         },
     },
     model::{FinishedSpan, SpanLog},
-    redact::{Capture, Rules, redact_span_by},
+    redact::{Capture, Rules, SpanRedaction},
 };
 
 /// Traces whose sampler's answer is remembered: late spans are sampled as their trace was.
@@ -98,9 +98,10 @@ impl Pipeline {
     }
 
     fn export_release(&self, release: &mut Release, rates: &mut Rates, room: &Room<'_>) {
-        release.spans.retain_mut(|span| self.prepare(span));
+        let mut redaction = SpanRedaction::new(self.capture, &self.rules);
+        release.spans.retain_mut(|span| self.prepare(span, &mut redaction));
         // Its name goes with every span that is sent without it.
-        release.segment = release.segment.take().and_then(|segment| self.redacted(segment));
+        release.segment = release.segment.take().and_then(|segment| redacted(segment, &mut redaction));
         let Some(first) = release.spans.first() else { return };
         let known = release.segment.as_deref().unwrap_or(first);
         let sampling = self.sampling(release, known, rates);
@@ -125,24 +126,16 @@ impl Pipeline {
     }
 
     /// The formatter, then redaction: nothing leaves that it has not seen.
-    fn prepare(&self, span: &mut FinishedSpan) -> bool {
+    fn prepare(&self, span: &mut FinishedSpan, redaction: &mut SpanRedaction<'_>) -> bool {
         if !self.hooks.format(span) {
             self.delivery.discard(DiscardReason::BeforeSend, Category::Span, 1);
             return false;
         }
-        let redacted = catch_unwind(AssertUnwindSafe(|| redact_span_by(span, self.capture, &self.rules))).is_ok();
+        let redacted = catch_unwind(AssertUnwindSafe(|| redaction.redact(span))).is_ok();
         if !redacted {
             self.delivery.discard(DiscardReason::InternalSdkError, Category::Span, 1);
         }
         redacted
-    }
-
-    fn redacted(&self, mut segment: Box<FinishedSpan>) -> Option<Box<FinishedSpan>> {
-        catch_unwind(AssertUnwindSafe(|| {
-            redact_span_by(&mut segment, self.capture, &self.rules);
-            segment
-        }))
-        .ok()
     }
 
     /// One decision for a trace: the sampler's rate, else the caller's decision, else the configured rate.
@@ -284,6 +277,14 @@ impl Pipeline {
         self.delivery.discard(DiscardReason::BeforeSend, Category::Span, 1);
         None
     }
+}
+
+fn redacted(mut segment: Box<FinishedSpan>, redaction: &mut SpanRedaction<'_>) -> Option<Box<FinishedSpan>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        redaction.redact(&mut segment);
+        segment
+    }))
+    .ok()
 }
 
 /// The segment of a release's spans: its root, in it or not.
