@@ -10,6 +10,9 @@ use super::{
 /// Longest way up that is gone: parents may form a circle in what a broken source tells.
 const MAX_DEPTH: usize = 1_000;
 
+/// Room for this many children is made in one go.
+const USUAL_CHILDREN: usize = 16;
+
 /// No place.
 const NONE: u32 = u32::MAX;
 
@@ -68,7 +71,8 @@ impl Table {
 
     /// Goes through the spans below one, with what was made of their parents; `visit` says whether to go on below each.
     pub(super) fn walk<T: Copy>(&self, from: usize, initial: T, mut visit: impl FnMut(usize, T) -> Option<T>) {
-        let mut stack: Vec<(usize, T)> = self.children(from).map(|child| (child, initial)).collect();
+        let mut stack: Vec<(usize, T)> = Vec::with_capacity(USUAL_CHILDREN);
+        stack.extend(self.children(from).map(|child| (child, initial)));
         // Parents may form a circle: no span is seen twice in a tree.
         let mut left = self.nodes.len();
         while let Some((at, context)) = stack.pop() {
