@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hyper::body::Bytes;
+
 use super::{
     lane::Lane,
     parcel::{OVERHEAD, Parcel, TRACE_OVERHEAD},
+    spares::Spares,
     spool::Place,
 };
 use crate::wire::{DynamicSamplingContext, TraceId};
@@ -77,15 +80,9 @@ pub(super) type Sealed = [Option<Parcel>; 2];
 pub(super) struct OpenLogs {
     batch: Batch,
     due: Option<Instant>,
-    /// Payload buffers of batches that were sent, to be filled again.
-    spare: Vec<Vec<u8>>,
+    /// Payload buffers of batches that were sent.
+    spares: Spares,
 }
-
-/// No more spare buffers are kept than sends overlap, usually,
-const MAX_SPARES: usize = 8;
-
-/// nor any that a few huge logs have blown up.
-const MAX_SPARE_BYTES: usize = 256 * 1024;
 
 impl OpenLogs {
     /// Adds one log's JSON. `now` is asked for only when the log begins a batch.
@@ -106,22 +103,15 @@ impl OpenLogs {
 
     pub(super) fn seal(&mut self) -> Option<Parcel> {
         self.due.take()?;
-        let next = Batch {
-            payload: self.spare.pop().unwrap_or_default(),
-            ends: Vec::with_capacity(self.batch.ends.len()),
-            ..Batch::default()
-        };
+        let next =
+            Batch { payload: self.spares.take(), ends: Vec::with_capacity(self.batch.ends.len()), ..Batch::default() };
         let Batch { payload, ends, places } = std::mem::replace(&mut self.batch, next);
         Some(Parcel { places, ..Parcel::batch(Lane::Log, None, payload, ends) })
     }
 
-    /// Takes the buffer of a batch that was sent, if it is worth filling again.
-    pub(super) fn recycle(&mut self, payload: &mut Vec<u8>) {
-        if self.spare.len() < MAX_SPARES && payload.capacity() <= MAX_SPARE_BYTES {
-            let mut payload = std::mem::take(payload);
-            payload.clear();
-            self.spare.push(payload);
-        }
+    /// Takes the payload of a batch that was sent, to fill its buffer again.
+    pub(super) fn recycle(&mut self, payload: Bytes) {
+        self.spares.give(payload);
     }
 
     /// The memory it takes: what the sealed parcel will.
@@ -265,18 +255,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sent_batchs_buffer_is_filled_again_unless_it_is_huge() {
+    fn a_sent_batchs_buffer_is_filled_again() {
         let (mut logs, now) = (OpenLogs::default(), Instant::now());
         let mut buffer = Vec::with_capacity(4_096);
+        buffer.extend_from_slice(b"{}");
         let address = buffer.as_ptr();
-        logs.recycle(&mut buffer);
+        logs.recycle(buffer.into());
         logs.push(b"{}", None, || now);
         logs.seal();
         logs.push(b"{}", None, || now);
         assert_eq!(logs.seal().unwrap().payload.as_ptr(), address);
-        let mut huge = Vec::with_capacity(MAX_SPARE_BYTES + 1);
-        logs.recycle(&mut huge);
-        assert_ne!(huge.capacity(), 0);
     }
 
     #[test]

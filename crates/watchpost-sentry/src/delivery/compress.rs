@@ -1,6 +1,10 @@
 //! Compression of request bodies, on the worker's thread, with the compressors' memory kept between bodies.
 //! Source: Sentry's "Compression" page; measured: gzip level 1 makes a batch of logs 7 times smaller in 134 µs.
 
+use hyper::body::Buf;
+
+use super::body::Body;
+
 /// How request bodies are compressed. Bodies under 1 KiB never are. A server that refuses the encoding (415, or a 400
 /// that names it) gets gzip instead of zstd, and plain bodies instead of gzip, from then on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,14 +61,14 @@ impl Encoder {
     }
 
     /// The compressed body; `None` if it goes as it is.
-    pub(super) fn encode(&mut self, body: &[u8]) -> Option<(Vec<u8>, Encoding)> {
-        if body.len() < MIN_BYTES {
+    pub(super) fn encode(&mut self, body: &Body) -> Option<(Vec<u8>, Encoding)> {
+        if body.remaining() < MIN_BYTES {
             return None;
         }
         let encoded = match self.encoding {
             Encoding::Identity => None,
-            Encoding::Gzip => self.gzip(body),
-            Encoding::Zstd => self.zstd(body),
+            Encoding::Gzip => self.gzip(&body.join()),
+            Encoding::Zstd => self.zstd(&body.join()),
         }?;
         Some((encoded, self.encoding))
     }
@@ -121,7 +125,7 @@ mod tests {
 
     #[test]
     fn auto_is_plain_on_loopback_and_gzip_elsewhere() {
-        let body = vec![b'x'; 10_000];
+        let body = Body::from(vec![b'x'; 10_000]);
         assert!(Encoder::new(Compression::Auto, true).encode(&body).is_none());
         assert_eq!(Encoder::new(Compression::Auto, false).encode(&body).unwrap().1, Encoding::Gzip);
         assert_eq!(Encoder::new(Compression::Gzip, true).encode(&body).unwrap().1, Encoding::Gzip);
@@ -130,13 +134,13 @@ mod tests {
 
     #[test]
     fn small_bodies_go_plain() {
-        assert!(Encoder::new(Compression::Zstd, false).encode(&[b'x'; MIN_BYTES - 1]).is_none());
-        assert!(Encoder::new(Compression::Zstd, false).encode(&[b'x'; MIN_BYTES]).is_some());
+        assert!(Encoder::new(Compression::Zstd, false).encode(&vec![b'x'; MIN_BYTES - 1].into()).is_none());
+        assert!(Encoder::new(Compression::Zstd, false).encode(&vec![b'x'; MIN_BYTES].into()).is_some());
     }
 
     #[test]
     fn a_refusal_steps_down_from_zstd_to_gzip_to_plain_once_each() {
-        let (mut encoder, body) = (Encoder::new(Compression::Zstd, false), [b'x'; MIN_BYTES]);
+        let (mut encoder, body) = (Encoder::new(Compression::Zstd, false), Body::from(vec![b'x'; MIN_BYTES]));
         encoder.step_down(Encoding::Zstd);
         encoder.step_down(Encoding::Zstd);
         assert_eq!(encoder.encode(&body).unwrap().1, Encoding::Gzip);
@@ -152,7 +156,7 @@ mod tests {
             for compression in [Compression::Gzip, Compression::Zstd] {
                 let mut encoder = Encoder::new(compression, false);
                 for body in &bodies {
-                    let (encoded, encoding) = encoder.encode(body).unwrap();
+                    let (encoded, encoding) = encoder.encode(&body.clone().into()).unwrap();
                     prop_assert_eq!(&decode(&encoded, encoding), body);
                 }
             }

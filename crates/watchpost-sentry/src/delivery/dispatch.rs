@@ -77,6 +77,11 @@ impl State {
         self.in_flight < self.max_in_flight && self.bytes_in_flight < MAX_BYTES_IN_FLIGHT
     }
 
+    /// Whether more waits than can be under way.
+    pub(super) fn is_backed_up(&self) -> bool {
+        !self.has_slot() && Lane::ALL.into_iter().any(|lane| self.queues.fill(lane).0 > 0)
+    }
+
     /// Notes that the worker sleeps, and says until when: without a moment, until it is woken. To be called when
     /// [`next`](Self::next) has found nothing.
     pub(super) fn sleep(&mut self, now: Instant) -> Option<Instant> {
@@ -154,8 +159,10 @@ impl State {
                 self.ledger.send(&parcel.load);
                 self.forget(&parcel);
                 self.settle(&parcel);
-                if lane == Lane::Log {
-                    self.logs.recycle(&mut parcel.payload);
+                match lane {
+                    Lane::Log => self.logs.recycle(std::mem::take(&mut parcel.payload)),
+                    Lane::Transaction => self.spares.give(std::mem::take(&mut parcel.payload)),
+                    _ => {}
                 }
             }
             Verdict::Retry => {

@@ -9,7 +9,8 @@ use crate::wire::{EventId, SpanV2};
 pub struct EncodedTransaction {
     /// The transaction's id; also the envelope's.
     pub event_id: EventId,
-    /// The transaction as [`Transaction::write_json`](crate::wire::Transaction::write_json) writes it.
+    /// The transaction as [`Transaction::write_json`](crate::wire::Transaction::write_json) writes it, best into a
+    /// [`Delivery::buffer`](super::Delivery::buffer).
     pub json: Vec<u8>,
     /// How many spans are in it, the root included: what a client report says when it is dropped.
     pub spans: u64,

@@ -84,8 +84,15 @@ impl Delivery {
     /// Hands over a transaction, with its trace's sampling context if it has one. It is sent at once.
     pub fn transaction(&self, transaction: &Transaction<'_>, trace: Option<&DynamicSamplingContext<'_>>) {
         let spans = transaction.spans.len() as u64 + 1;
-        let json = encode(|out| transaction.write_json(out), <[u8]>::to_vec);
+        let mut json = self.buffer();
+        transaction.write_json(&mut json);
         self.single(Parcel::single(Lane::Transaction, transaction.event_id, trace, json, spans));
+    }
+
+    /// An empty buffer to encode a transaction into: the memory of one that was sent, if there is any to spare.
+    #[must_use]
+    pub fn buffer(&self) -> Vec<u8> {
+        self.shared().lock().state.spares.take()
     }
 
     /// Hands over a transaction that is encoded already, and the v2 spans that travel in its envelope, with their trace's

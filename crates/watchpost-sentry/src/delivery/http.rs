@@ -15,7 +15,7 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, Request, Uri,
-    body::{Bytes, Incoming},
+    body::Incoming,
     client::conn::http1,
     header::{self, HeaderName, HeaderValue},
 };
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::{
     answer::{Answer, Response, explain},
+    body::Body,
     compress::{Encoder, Encoding},
     config::DeliveryConfig,
     connect::{BoxError, Connector, Io},
@@ -41,8 +42,6 @@ const MAX_EXPLANATION_BYTES: usize = 1024;
 const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
 const SENTRY_ERROR: HeaderName = HeaderName::from_static("x-sentry-error");
 const SENTRY_AUTH: HeaderName = HeaderName::from_static("x-sentry-auth");
-
-type Body = Full<Bytes>;
 
 /// What does not change from request to request, made once.
 #[derive(Clone, Debug)]
@@ -70,8 +69,8 @@ struct Idle {
 
 /// An HTTP connection and the handle to send requests on it.
 struct Channel {
-    sender: http1::SendRequest<Body>,
-    connection: http1::Connection<Box<dyn Io>, Body>,
+    sender: http1::SendRequest<Full<Body>>,
+    connection: http1::Connection<Box<dyn Io>, Full<Body>>,
 }
 
 impl Target {
@@ -122,8 +121,8 @@ impl Client {
     }
 
     /// Posts a body and says how that ended. Never takes longer than the request timeout.
-    pub(super) async fn post(&self, body: Vec<u8>) -> Answer {
-        match timeout(self.request_timeout, self.negotiate(body.into())).await {
+    pub(super) async fn post(&self, body: Body) -> Answer {
+        match timeout(self.request_timeout, self.negotiate(body)).await {
             Ok(Ok(response)) => Answer::Response(response),
             Ok(Err(error)) => Answer::Failed(describe(&*error)),
             Err(_) => Answer::Failed(format!("no answer within {:?}", self.request_timeout)),
@@ -138,13 +137,14 @@ impl Client {
     }
 
     /// Posts a body with the best encoding that the server takes.
-    async fn negotiate(&self, body: Bytes) -> Result<Response, BoxError> {
+    async fn negotiate(&self, body: Body) -> Result<Response, BoxError> {
         loop {
             let encoded = self.encoder.lock().unwrap_or_else(PoisonError::into_inner).encode(&body);
-            let (payload, encoding) =
-                encoded.map_or_else(|| (body.clone(), Encoding::Identity), |(encoded, by)| (encoded.into(), by));
-            let response = self.send(self.request(payload, encoding)).await?;
-            if encoding == Encoding::Identity || !response.refuses_encoding() {
+            let Some((encoded, encoding)) = encoded else {
+                return self.send(self.request(body, Encoding::Identity)).await;
+            };
+            let response = self.send(self.request(encoded.into(), encoding)).await?;
+            if !response.refuses_encoding() {
                 return Ok(response);
             }
             tracing::info!(target: "watchpost", encoding = encoding.name(), "Sentry does not take this encoding");
@@ -152,8 +152,8 @@ impl Client {
         }
     }
 
-    fn request(&self, payload: Bytes, encoding: Encoding) -> Request<Body> {
-        let mut request = Request::new(Full::new(payload));
+    fn request(&self, body: Body, encoding: Encoding) -> Request<Full<Body>> {
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.path.clone();
         *request.headers_mut() = self.target.headers.clone();
@@ -164,7 +164,7 @@ impl Client {
     }
 
     /// Sends on a kept connection, or on a new one if there is none or they turn out to be closed.
-    async fn send(&self, mut request: Request<Body>) -> Result<Response, BoxError> {
+    async fn send(&self, mut request: Request<Full<Body>>) -> Result<Response, BoxError> {
         while let Some(channel) = self.take_idle() {
             match self.exchange(channel, request).await {
                 Ok(response) => return Ok(response),
@@ -181,7 +181,7 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, mut channel: Channel, request: Request<Body>) -> Result<Response, Failure> {
+    async fn exchange(&self, mut channel: Channel, request: Request<Full<Body>>) -> Result<Response, Failure> {
         let Channel { sender, connection } = &mut channel;
         // Here a connection that the server has closed meanwhile shows itself, before anything is written to it.
         let Some(Ok(())) = drive(connection, sender.ready()).await else {
@@ -243,7 +243,7 @@ impl Client {
 /// How an exchange came to nothing.
 enum Failure {
     /// Nothing was written: it can go by another connection.
-    Unsent(Box<Request<Body>>),
+    Unsent(Box<Request<Full<Body>>>),
     /// It may have arrived or not.
     Broken(BoxError),
 }
@@ -251,7 +251,7 @@ enum Failure {
 const CLOSED: &str = "the connection was closed";
 
 /// Waits for something that needs the connection to move on; `None` if the connection ends before.
-async fn drive<F: Future>(connection: &mut http1::Connection<Box<dyn Io>, Body>, what: F) -> Option<F::Output> {
+async fn drive<F: Future>(connection: &mut http1::Connection<Box<dyn Io>, Full<Body>>, what: F) -> Option<F::Output> {
     let mut what = pin!(what);
     let mut ended = false;
     poll_fn(|context| {

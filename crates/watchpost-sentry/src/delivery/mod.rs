@@ -41,11 +41,13 @@
 
 mod answer;
 mod batch;
+mod body;
 mod compress;
 mod config;
 mod connect;
 mod dispatch;
 mod encoded;
+mod envelope;
 mod error;
 mod foreign;
 mod handle;
@@ -54,6 +56,7 @@ mod lane;
 mod ledger;
 mod notice;
 mod outcome;
+mod pace;
 mod parcel;
 mod probe;
 mod queue;
@@ -61,6 +64,7 @@ mod rate_limit;
 #[cfg(feature = "bench")]
 mod replay;
 mod retry;
+mod spares;
 mod spool;
 mod spooler;
 mod state;

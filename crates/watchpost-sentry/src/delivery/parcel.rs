@@ -1,10 +1,7 @@
 //! A parcel: what travels in one envelope, encoded and sealed, waiting for its send. It carries everything an envelope
 //! needs but the moment of sending, so that it can wait (in memory now, in a spool later) and be sent more than once.
 
-use crate::wire::{
-    ClientReport, DiscardedItems, DynamicSamplingContext, Envelope, EnvelopeHeader, EventId, ItemKind, SdkInfo,
-    Timestamp,
-};
+use hyper::body::Bytes;
 
 use super::{
     encoded::{EncodedSpans, EncodedTransaction},
@@ -12,6 +9,7 @@ use super::{
     lane::{Lane, Load},
     spool::Place,
 };
+use crate::wire::{DynamicSamplingContext, EventId};
 
 /// One error, one transaction, one batch of logs or spans, or what of another SDK's envelope belongs together.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub(super) struct Parcel {
     /// The dynamic sampling context. None with logs, whose traces are mixed.
     pub(super) trace: Option<Box<DynamicSamplingContext<'static>>>,
     /// The item's JSON; of a batch, its items' joined by commas; of another SDK's envelope, its items as they stand in it.
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Bytes,
     /// The header of another SDK's envelope.
     pub(super) head: Option<Box<Head>>,
     /// Where each item of a batch ends in the payload. Empty if this is no batch.
@@ -55,7 +53,7 @@ impl Parcel {
         spans: u64,
     ) -> Self {
         let load = Load { spans, ..Load::new(lane, 1, payload.len() as u64) };
-        Self::new(load, Some(event_id), trace.map(|trace| Box::new(trace.clone().into_owned())), payload)
+        Self::new(load, Some(event_id), trace.map(|trace| Box::new(trace.clone().into_owned())), payload.into())
     }
 
     /// A transaction, and the spans beside it.
@@ -77,9 +75,10 @@ impl Parcel {
     pub(super) fn batch(
         lane: Lane,
         trace: Option<Box<DynamicSamplingContext<'static>>>,
-        payload: Vec<u8>,
+        payload: impl Into<Bytes>,
         ends: Vec<u32>,
     ) -> Self {
+        let payload = payload.into();
         let commas = ends.len().saturating_sub(1);
         let bytes = (payload.len() - commas) as u64;
         let load = Load::new(lane, ends.len() as u64, bytes);
@@ -88,14 +87,14 @@ impl Parcel {
 
     /// Items of another SDK's envelope.
     pub(super) fn foreign(load: Load, head: Head, items: Vec<u8>) -> Self {
-        Self { head: Some(Box::new(head)), ..Self::new(load, None, None, items) }
+        Self { head: Some(Box::new(head)), ..Self::new(load, None, None, items.into()) }
     }
 
     fn new(
         load: Load,
         event_id: Option<EventId>,
         trace: Option<Box<DynamicSamplingContext<'static>>>,
-        payload: Vec<u8>,
+        payload: Bytes,
     ) -> Self {
         let (ends, streamed, places) = (Vec::new(), EncodedSpans::new(), Vec::new());
         Self {
@@ -150,7 +149,7 @@ impl Parcel {
             return None;
         }
         let Load { streamed, streamed_bytes, .. } = self.load;
-        self.payload = foreign::without_attachments(&self.payload);
+        self.payload = foreign::without_attachments(&self.payload).into();
         (self.load.streamed, self.load.streamed_bytes) = (0, 0);
         self.halved |= !self.places.is_empty();
         Some(Load { streamed, streamed_bytes, ..Load::new(Lane::Error, 0, 0) })
@@ -181,66 +180,18 @@ impl Parcel {
         let second_places = first_places.split_off(half.min(first_places.len()));
         let cut = *first.last()?;
         let start = cut + 1;
-        let payload = self.payload.split_off(start as usize);
-        self.payload.truncate(cut as usize);
         let second_ends = second_ends.into_iter().map(|end| end - start).collect();
-        let half = |payload, ends, places| {
+        let half = |payload: Bytes, ends, places| {
             let mut half = Self::batch(self.load.lane, self.trace.clone(), payload, ends);
             half.places = places;
             half.epoch = self.epoch;
             half.halved = true;
             half
         };
-        let (first_payload, second_payload) = (std::mem::take(&mut self.payload), payload);
+        let (first_payload, second_payload) =
+            (self.payload.slice(..cut as usize), self.payload.slice(start as usize..));
         Some((half(first_payload, first, first_places), half(second_payload, second_ends, second_places)))
     }
-
-    fn append_to(&self, envelope: &mut Envelope) {
-        match self.load.lane {
-            // Only other SDKs' envelopes bring these, and they are written as they are.
-            Lane::Session | Lane::CheckIn | Lane::Metric | Lane::Other => {}
-            Lane::Error => envelope.push_item(ItemKind::Event, &self.payload),
-            Lane::Transaction => {
-                envelope.push_item(ItemKind::Transaction, &self.payload);
-                if !self.streamed.is_empty() {
-                    envelope.push_container(ItemKind::Span, self.streamed.len(), &self.streamed.payload);
-                }
-            }
-            Lane::Span => envelope.push_container(ItemKind::Span, self.ends.len(), &self.payload),
-            Lane::Log => envelope.push_container(ItemKind::Log, self.ends.len(), &self.payload),
-        }
-    }
-}
-
-/// The envelope of a parcel, of a client report, or of both, stamped with the moment of sending.
-pub(super) fn write_envelope(
-    parcel: Option<&Parcel>,
-    discarded: &[DiscardedItems],
-    sdk: &SdkInfo,
-    sent_at: Timestamp,
-) -> Vec<u8> {
-    let foreign = parcel.and_then(|parcel| Some((parcel.head.as_deref()?, parcel)));
-    let mut envelope = if let Some((head, parcel)) = foreign {
-        let mut bytes = Vec::with_capacity(parcel.footprint());
-        head.write_line(sent_at, &mut bytes);
-        bytes.extend_from_slice(&parcel.payload);
-        Envelope::from_written(bytes)
-    } else {
-        let mut envelope = Envelope::new(&EnvelopeHeader {
-            event_id: parcel.and_then(|parcel| parcel.event_id),
-            sent_at: Some(sent_at),
-            sdk: Some(sdk.clone()),
-            trace: parcel.and_then(|parcel| parcel.trace.as_deref().cloned()),
-        });
-        if let Some(parcel) = parcel {
-            parcel.append_to(&mut envelope);
-        }
-        envelope
-    };
-    if !discarded.is_empty() {
-        envelope.push_client_report(&ClientReport { timestamp: sent_at, discarded: discarded.to_vec() });
-    }
-    envelope.into_bytes()
 }
 
 #[cfg(test)]
@@ -267,8 +218,8 @@ mod tests {
         whole.epoch = 7;
         let load = whole.load;
         let (first, second) = whole.halve().unwrap();
-        assert_eq!(first.payload, b"{},{\"a\":1}");
-        assert_eq!(second.payload, b"{\"b\":22},{\"c\":333},{\"d\":4}");
+        assert_eq!(&*first.payload, b"{},{\"a\":1}");
+        assert_eq!(&*second.payload, b"{\"b\":22},{\"c\":333},{\"d\":4}");
         assert_eq!(first.load.items + second.load.items, load.items);
         assert_eq!(first.load.bytes + second.load.bytes, load.bytes);
         for half in [first, second] {

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     answer::Answer,
+    body::Body,
     config::DeliveryConfig,
     error::DeliveryError,
     http::{Client, Target},
@@ -72,11 +73,11 @@ pub fn probe(config: &DeliveryConfig) -> Result<Probe, DeliveryError> {
     });
     envelope.push_client_report(&ClientReport { timestamp: now, discarded: Vec::new() });
     let start = Instant::now();
-    let answer = post(&client, envelope.into_bytes());
+    let answer = post(&client, envelope.into_bytes().into());
     Ok(Probe { proxied: client.is_proxied(), took: start.elapsed(), answer })
 }
 
-fn post(client: &Client, body: Vec<u8>) -> Result<ProbeAnswer, String> {
+fn post(client: &Client, body: Body) -> Result<ProbeAnswer, String> {
     let failed = |error: io::Error| format!("can't set up the connection: {error}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
     let answer = runtime.block_on(client.post(body));

@@ -32,7 +32,7 @@ pub fn post_repeatedly(config: &DeliveryConfig, body: &[u8], count: u64) -> io::
             senders.spawn(async move {
                 let one = |left: u64| left.checked_sub(1);
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one).is_ok() {
-                    if let Answer::Response(response) = client.post(body.clone()).await
+                    if let Answer::Response(response) = client.post(body.clone().into()).await
                         && response.verdict() == Verdict::Sent
                     {
                         sent.fetch_add(1, Ordering::Relaxed);

@@ -17,6 +17,7 @@ use super::{
     queue::Queues,
     rate_limit::RateLimits,
     retry::{Circuit, Permit},
+    spares::Spares,
     spool::{Account, FileId, Found, Item, Place, ReadBack, Shelf, TakenSegment},
 };
 use crate::wire::{Category, DynamicSamplingContext};
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     pub(super) notices: Notices,
     pub(super) jitter: Jitter,
+    /// The buffers of transactions that were sent.
+    pub(super) spares: Spares,
     /// Parcels that are neither sent nor dropped, by the flush that they belong to.
     pending: BTreeMap<u64, u64>,
     epoch: u64,
@@ -96,6 +99,7 @@ impl State {
             ledger: Ledger::new(reports),
             notices: Notices::default(),
             jitter: Jitter::default(),
+            spares: Spares::default(),
             pending: BTreeMap::new(),
             epoch: 0,
             max_in_flight: max_in_flight.max(1),

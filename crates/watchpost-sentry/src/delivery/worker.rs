@@ -17,8 +17,9 @@ use super::{
     answer::Answer,
     config::DeliveryConfig,
     dispatch::Shipment,
+    envelope::write_envelope,
     http::{Client, Target},
-    parcel::write_envelope,
+    pace::Pace,
     spool::Shelf,
     spooler::{Spooling, wall_ms},
     state::{Effects, Sleep, State},
@@ -55,6 +56,7 @@ pub(super) struct Guarded {
     /// The worker is to end, whatever is left.
     pub(super) stop: bool,
     pub(super) spooling: Spooling,
+    pace: Pace,
 }
 
 /// The worker's life.
@@ -81,6 +83,7 @@ impl Shared {
             alarms: Vec::new(),
             stop: false,
             spooling: Spooling::default(),
+            pace: Pace::default(),
         };
         Self {
             config,
@@ -201,7 +204,9 @@ impl Shared {
     fn run(self: Arc<Self>) {
         self.lock().thread = Thread::Running(Some(thread::current().id()));
         let outcome = catch_unwind(AssertUnwindSafe(|| -> io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            let shared = self.clone();
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_io().enable_time().on_thread_park(move || shared.rest()).build()?;
             runtime.block_on(self.dispatch());
             // Without waiting for a name resolution that may hang.
             runtime.shutdown_background();
@@ -217,6 +222,19 @@ impl Shared {
                 tracing::error!(target: "watchpost", "the delivery's thread panicked; it starts again when needed");
                 self.end(Thread::None);
             }
+        }
+    }
+
+    /// Before the thread waits for more to do: leaves it some time to come, unless somebody waits.
+    fn rest(&self) {
+        let now = Instant::now();
+        let rest = {
+            let mut guarded = self.lock();
+            let hurries = guarded.hurries();
+            guarded.pace.rest(now, hurries)
+        };
+        if !rest.is_zero() {
+            thread::sleep(rest);
         }
     }
 
@@ -294,6 +312,11 @@ impl Guarded {
     /// Whether anything can change without a producer: the worker runs, or will once the spool has been looked at.
     fn goes_on(&self) -> bool {
         matches!(self.thread, Thread::Running(_)) || self.spooling.is_looking || self.spooling.has_more
+    }
+
+    /// Whether each answer is waited for.
+    fn hurries(&self) -> bool {
+        self.stop || !self.flushes.is_empty() || self.room_waiters > 0 || self.state.is_backed_up()
     }
 
     /// Whether this is the worker's own thread, which must never wait for itself.

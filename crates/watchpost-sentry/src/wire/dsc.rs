@@ -70,6 +70,21 @@ impl DynamicSamplingContext<'_> {
         json.end_object();
     }
 
+    /// The same context, with the strings of this one.
+    pub(crate) fn borrowed(&self) -> DynamicSamplingContext<'_> {
+        DynamicSamplingContext {
+            trace_id: self.trace_id,
+            public_key: Cow::Borrowed(&self.public_key),
+            sample_rate: self.sample_rate,
+            sample_rand: self.sample_rand,
+            sampled: self.sampled,
+            release: self.release.as_deref().map(Cow::Borrowed),
+            environment: self.environment.as_deref().map(Cow::Borrowed),
+            transaction: self.transaction.as_deref().map(Cow::Borrowed),
+            org_id: self.org_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     /// The same context, owning its strings.
     #[must_use]
     pub fn into_owned(self) -> DynamicSamplingContext<'static> {

@@ -191,6 +191,16 @@ impl Envelope {
         Self { bytes }
     }
 
+    /// Appends what stands before an item's payload of `length` bytes; behind it stands [`ITEM_END`].
+    pub(crate) fn begin_item(&mut self, kind: ItemKind, length: usize) {
+        write_item_header(&mut self.bytes, kind, None, length);
+    }
+
+    /// Appends what stands before `length` bytes of joined items; behind them stands [`CONTAINER_END`].
+    pub(crate) fn begin_container(&mut self, kind: ItemKind, item_count: usize, length: usize) {
+        begin_container(&mut self.bytes, kind, item_count, length);
+    }
+
     /// The envelope as it is sent, before compression.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -266,24 +276,33 @@ push_items!(Envelope);
 const HEADER_ROOM: usize = 512;
 
 const CONTAINER_START: &[u8] = b"{\"version\":2,\"items\":[";
-const CONTAINER_END: &[u8] = b"]}";
+
+/// What ends an item.
+pub(crate) const ITEM_END: &[u8] = b"\n";
+
+/// What ends a container and its item.
+pub(crate) const CONTAINER_END: &[u8] = b"]}\n";
 
 fn append_item(out: &mut Vec<u8>, kind: ItemKind, payload: &[u8]) {
     write_item_header(out, kind, None, payload.len());
     out.extend_from_slice(payload);
-    out.push(b'\n');
+    out.extend_from_slice(ITEM_END);
 }
 
 fn append_joined(out: &mut Vec<u8>, kind: ItemKind, item_count: usize, joined_items: &[u8]) {
     if item_count == 0 {
         return;
     }
-    let length = CONTAINER_START.len() + joined_items.len() + CONTAINER_END.len();
-    write_item_header(out, kind, Some(item_count), length);
-    out.extend_from_slice(CONTAINER_START);
+    begin_container(out, kind, item_count, joined_items.len());
     out.extend_from_slice(joined_items);
     out.extend_from_slice(CONTAINER_END);
-    out.push(b'\n');
+}
+
+fn begin_container(out: &mut Vec<u8>, kind: ItemKind, item_count: usize, joined_length: usize) {
+    // The newline ends the item and is no part of it.
+    let length = CONTAINER_START.len() + joined_length + CONTAINER_END.len() - ITEM_END.len();
+    write_item_header(out, kind, Some(item_count), length);
+    out.extend_from_slice(CONTAINER_START);
 }
 
 fn append_written(out: &mut Vec<u8>, kind: ItemKind, write: impl FnOnce(&mut Vec<u8>)) {

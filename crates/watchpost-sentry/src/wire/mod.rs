@@ -28,6 +28,7 @@ mod timestamp;
 mod transaction;
 mod value;
 
+pub(crate) use self::envelope::{CONTAINER_END, ITEM_END};
 pub use self::{
     attribute::{Attribute, AttributeValue, Attributes},
     client_report::{Category, ClientReport, DiscardReason, DiscardedItems},

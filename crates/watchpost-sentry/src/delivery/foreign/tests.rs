@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{delivery::parcel::write_envelope, wire::SdkInfo};
+use crate::{delivery::envelope::write_envelope, wire::SdkInfo};
 
 /// An envelope of all that the `sentry` crate knows, and of what it does not.
 const ALL: &[u8] = b"{\"event_id\":\"22d00b3fd1b14b5d8d2049d138cd8a9c\",\"dsn\":\"https://key@o1.example/1\",\
@@ -17,7 +17,7 @@ const ALL: &[u8] = b"{\"event_id\":\"22d00b3fd1b14b5d8d2049d138cd8a9c\",\"dsn\":
 
 fn written(parcel: &Parcel) -> String {
     let sdk = SdkInfo { name: "ours".into(), version: "1".into() };
-    let bytes = write_envelope(Some(parcel), &[], &sdk, Timestamp::from_nanos(1_000_000_000));
+    let bytes = write_envelope(Some(parcel), &[], &sdk, Timestamp::from_nanos(1_000_000_000)).join();
     bytes.escape_ascii().to_string()
 }
 

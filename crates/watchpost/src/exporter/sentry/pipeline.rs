@@ -229,7 +229,8 @@ impl Pipeline {
         for (_, span) in release.spans.iter().enumerate().filter(|(at, _)| *at != root) {
             if is_alone(span) { alone.push(span) } else { inside.push(span) }
         }
-        let mut packed = pack_unseen(&release.spans[root], &inside, release.bytes, &self.settings)?;
+        let mut packed =
+            pack_unseen(|| self.delivery.buffer(), &release.spans[root], &inside, release.bytes, &self.settings)?;
         let alone = alone.into_iter().map(|span| ai::span_v2_in(span, segment(release), &self.settings));
         pack_streamed(alone.collect(), &mut packed);
         Some(packed)

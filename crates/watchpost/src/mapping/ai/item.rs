@@ -65,13 +65,15 @@ pub fn transaction<'a>(root: &'a FinishedSpan, spans: Vec<Span<'a>>, settings: &
 }
 
 /// The same transaction as it goes over the wire, its event id beside it: its attributes and spans are written and never held.
+/// It is written into `json`, an empty buffer.
 pub(super) fn encode_transaction(
+    mut json: Vec<u8>,
     root: &FinishedSpan,
     spans: &[&FinishedSpan],
     settings: &AiSettings,
 ) -> (EventId, Vec<u8>) {
     let transaction = transaction_without_spans(root, settings);
-    let mut json = Vec::with_capacity(SPAN_JSON * (spans.len() + 1));
+    json.reserve(SPAN_JSON * (spans.len() + 1));
     let data = |out: &mut Vec<u8>| write_data(out, root, settings);
     let spans = spans.iter().map(|span| |out: &mut Vec<u8>| write_span(out, span, settings));
     transaction.write_json_with(&mut json, Some(&data), spans);

@@ -59,8 +59,9 @@ pub(crate) fn pack<'a>(
 }
 
 /// Packs a trace of which nobody asks to see the transaction before it is sent: its attributes and spans are written and never
-/// held. `None` if it does not fit into one; `bytes` is about how many it holds.
+/// held. `None` if it does not fit into one; `bytes` is about how many it holds. An empty `buffer` is asked for to write it into.
 pub(crate) fn pack_unseen(
+    buffer: impl FnOnce() -> Vec<u8>,
     root: &FinishedSpan,
     spans: &[&FinishedSpan],
     bytes: usize,
@@ -69,7 +70,7 @@ pub(crate) fn pack_unseen(
     if spans.len() >= MAX_SPANS || bytes > SPANS_BYTES / 2 {
         return None;
     }
-    let (event_id, json) = encode_transaction(root, spans, settings);
+    let (event_id, json) = encode_transaction(buffer(), root, spans, settings);
     let transaction =
         EncodedTransaction { event_id, spans: spans.len() as u64 + 1, streamed: EncodedSpans::new(), json };
     (transaction.json.len() <= SPANS_BYTES).then(|| Packed { transactions: vec![transaction], ..Packed::default() })

@@ -146,7 +146,7 @@ impl Spooled {
             && let Some(parcel) = &self.world.under_way[place].parcel
             && parcel.head.is_none()
         {
-            let payload = String::from_utf8(parcel.payload.clone()).unwrap();
+            let payload = String::from_utf8(parcel.payload.to_vec()).unwrap();
             self.arrived.extend(payload.split(',').map(|number| number.parse::<u64>().unwrap()));
         }
         self.world.answer(place, answer);

@@ -105,7 +105,7 @@ proptest! {
         let inside = spans.iter().map(|span| ai::span(span, &settings)).collect();
         let transaction = ai::transaction(&root, inside, &settings);
         let packed = pack(Some(transaction), Vec::new(), Vec::new(), &settings);
-        let unseen = pack_unseen(&root, &spans.iter().collect::<Vec<_>>(), 0, &settings).unwrap();
+        let unseen = pack_unseen(Vec::new, &root, &spans.iter().collect::<Vec<_>>(), 0, &settings).unwrap();
         let of = |packed: super::Packed| {
             let [transaction] = &packed.transactions[..] else { panic!("{packed:?}") };
             (transaction.event_id, transaction.spans, String::from_utf8(transaction.json.clone()).unwrap())
@@ -130,7 +130,7 @@ fn what_may_be_too_much_for_one_transaction_is_not_written() {
     };
     let settings = AiSettings::default();
     let small = finished("4");
-    assert!(pack_unseen(&small, &[&small; 999], 0, &settings).is_some());
-    assert!(pack_unseen(&small, &[&small; 1000], 0, &settings).is_none());
-    assert!(pack_unseen(&small, &[&finished(&"x".repeat(900 << 10))], 0, &settings).is_none());
+    assert!(pack_unseen(Vec::new, &small, &[&small; 999], 0, &settings).is_some());
+    assert!(pack_unseen(Vec::new, &small, &[&small; 1000], 0, &settings).is_none());
+    assert!(pack_unseen(Vec::new, &small, &[&finished(&"x".repeat(900 << 10))], 0, &settings).is_none());
 }
