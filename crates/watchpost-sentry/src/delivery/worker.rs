@@ -1,7 +1,8 @@
 //! The delivery's thread: a thin shell round the state, with a clock, a lock and sockets.
 //!
 //! One dispatcher task starts senders, as many as there are slots; each sender goes on as long as there is something to
-//! send. When nothing is left they end and the dispatcher sleeps until the state's next moment or a producer's call.
+//! send. When nothing is left they end and the dispatcher sleeps until the state's next moment or a producer's call. While there
+//! is much to do, the thread waits for more once in a millisecond at most (`pace`), and what has come by then is done together.
 
 use std::{
     io,
