@@ -1,4 +1,5 @@
-//! What writing costs: a log of 1 KB with 16 attributes, a transaction of 10 spans, and the same log by `serde_json`.
+//! What writing costs: a log of 1 KB with 16 attributes, a transaction of 10 spans, JSON as a text, and the same log by
+//! `serde_json`.
 //! `cargo bench -p watchpost-sentry --bench wire [NAME]` prints the best of several rounds, which is what the machine's
 //! noise leaves alone.
 
@@ -6,8 +7,10 @@
 
 use std::{borrow::Cow, hint::black_box, time::Instant};
 
+use serde_json::json;
 use watchpost_sentry::wire::{
     Attributes, EventId, Log, LogLevel, Span, SpanId, SpanStatus, Timestamp, TraceId, Transaction, TransactionSource,
+    json::JsonWriter,
 };
 
 const ROUNDS: usize = 15;
@@ -30,6 +33,9 @@ fn main() {
     let mut out = Vec::new();
     transaction.write_json(&mut out);
     report("transaction of 10 spans, written", out.len(), |out| transaction.write_json(out));
+
+    let messages = sample_messages();
+    report("JSON as a text, written", messages.len(), |out| JsonWriter::new(out).string(&messages));
 }
 
 fn report(what: &str, size: usize, mut write: impl FnMut(&mut Vec<u8>)) {
@@ -81,6 +87,16 @@ fn sample_log() -> Log<'static> {
         body: Cow::Borrowed("MCP tools/call: search_documents"),
         attributes,
     }
+}
+
+/// A conversation about tools, as agents' spans have it: a quote every few bytes.
+fn sample_messages() -> String {
+    let messages = (0..8).map(|i| {
+        let arguments = json!({"limit": i, "query": "retry policy"});
+        let call = json!({"id": format!("call_{i}"), "name": "search_documents", "arguments": arguments});
+        json!({"role": "assistant", "content": "I look where it is documented.", "tool_calls": [call]})
+    });
+    serde_json::Value::Array(messages.collect()).to_string()
 }
 
 fn sample_transaction() -> Transaction<'static> {
