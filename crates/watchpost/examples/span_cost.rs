@@ -76,7 +76,7 @@ fn measure(what: &str, rounds: u32, mut run: impl FnMut()) -> f64 {
 /// A whole trace: all its spans redacted, then those that are sent mapped and encoded as one transaction.
 fn measure_trace(lines: &str, settings: &AiSettings) {
     let ended = |line: &str| match mastra::parse_line(line).unwrap() {
-        TracingEvent::SpanEnded(span) => Some(finished(span)),
+        TracingEvent::SpanEnded(span) => Some(finished(*span)),
         _ => None,
     };
     let spans: Vec<_> = lines.lines().filter_map(ended).filter(|span| ai::operation(&span.span.ty).is_some()).collect();

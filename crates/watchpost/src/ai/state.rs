@@ -21,13 +21,14 @@ pub(super) struct State {
     /// A span that begins while its thread unwinds, in a destructor, is not failed by that.
     began_unwinding: bool,
     /// `None` once it has ended.
-    span: Mutex<Option<Span>>,
+    span: Mutex<Option<Box<Span>>>,
 }
 
 impl State {
     /// Opens the span and tells of it. Of an event span only its end is told.
     pub(super) fn open(sink: Arc<dyn TracingSink>, span: Span) -> Arc<Self> {
         failure::forget_panic();
+        let span = Box::new(span);
         let started = (!span.is_event).then(|| span.clone());
         let state = Arc::new(Self {
             sink,

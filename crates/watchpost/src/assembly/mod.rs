@@ -51,24 +51,6 @@ use crate::model::{Span, SpanCompletion, TracingEvent};
 /// Most rooms that are kept for traces to come: as many as traces end and begin at once.
 const MAX_ROOMS: usize = 8;
 
-/// An event as it is taken in: its span has its place in memory already, which it keeps until it is released.
-#[derive(Debug)]
-pub(crate) struct Told {
-    span: Box<Span>,
-    ends: bool,
-}
-
-impl From<TracingEvent> for Told {
-    fn from(event: TracingEvent) -> Self {
-        match event {
-            TracingEvent::SpanStarted(span) | TracingEvent::SpanUpdated(span) => {
-                Self { span: Box::new(span), ends: false }
-            }
-            TracingEvent::SpanEnded(span) => Self { span: Box::new(span), ends: true },
-        }
-    }
-}
-
 /// Puts traces together.
 pub(crate) struct Assembler<K> {
     limits: Limits,
@@ -108,9 +90,12 @@ impl<K: Fn(&Span) -> bool> Assembler<K> {
     }
 
     /// Takes an event in. `now` must not go back.
-    pub(crate) fn apply(&mut self, told: impl Into<Told>, now: Instant, out: &mut Vec<Part>) {
+    pub(crate) fn apply(&mut self, event: TracingEvent, now: Instant, out: &mut Vec<Part>) {
         self.counts.events += 1;
-        let Told { span, ends } = told.into();
+        let (span, ends) = match event {
+            TracingEvent::SpanStarted(span) | TracingEvent::SpanUpdated(span) => (span, false),
+            TracingEvent::SpanEnded(span) => (span, true),
+        };
         let is_skipped = span.ty.is_skipped();
         let place = self.place(span.trace_id, now);
         let (open, bytes) = {

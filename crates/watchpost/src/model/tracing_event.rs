@@ -4,16 +4,16 @@ use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
 use super::{ErrorInfo, Payload, SpanAttributes, SpanType, Text};
 
-/// Something happened to a span. Each carries the whole span as it is then.
+/// Something happened to a span. Each carries the whole span as it is then, in a box that it keeps until it is sent.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TracingEvent {
     /// `span_started`: its end is not known.
-    SpanStarted(Span),
+    SpanStarted(Box<Span>),
     /// `span_updated`: it goes on, with more known of it.
-    SpanUpdated(Span),
+    SpanUpdated(Box<Span>),
     /// `span_ended`: it is complete. Event spans have only this.
-    SpanEnded(Span),
+    SpanEnded(Box<Span>),
 }
 
 impl TracingEvent {
@@ -29,7 +29,7 @@ impl TracingEvent {
     #[must_use]
     pub fn into_span(self) -> Span {
         match self {
-            Self::SpanStarted(span) | Self::SpanUpdated(span) | Self::SpanEnded(span) => span,
+            Self::SpanStarted(span) | Self::SpanUpdated(span) | Self::SpanEnded(span) => *span,
         }
     }
 

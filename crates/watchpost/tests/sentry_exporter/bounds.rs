@@ -25,10 +25,10 @@ fn busy_trace(number: u64) -> Vec<TracingEvent> {
         span
     };
     let agent = in_this(span(1, 0, SpanType::AgentRun));
-    let mut events = vec![TracingEvent::SpanStarted(agent.clone())];
+    let mut events = vec![TracingEvent::SpanStarted(Box::new(agent.clone()))];
     let mut whole = |span: Span| {
-        events.push(TracingEvent::SpanStarted(span.clone()));
-        events.push(TracingEvent::SpanEnded(Span { end: Some(span.start), ..span }));
+        events.push(TracingEvent::SpanStarted(Box::new(span.clone())));
+        events.push(TracingEvent::SpanEnded(Box::new(Span { end: Some(span.start), ..span })));
     };
     for generation in [10, 30, 50] {
         let mut step = in_this(span(generation + 1, generation, SpanType::ModelStep));
@@ -39,7 +39,7 @@ fn busy_trace(number: u64) -> Vec<TracingEvent> {
         (4..10).for_each(|chunk| whole(in_this(span(generation + chunk, generation + 1, SpanType::ModelChunk))));
         whole(in_this(span(generation, 1, SpanType::ModelGeneration)));
     }
-    events.push(TracingEvent::SpanEnded(Span { end: Some(agent.start), ..agent }));
+    events.push(TracingEvent::SpanEnded(Box::new(Span { end: Some(agent.start), ..agent })));
     events
 }
 

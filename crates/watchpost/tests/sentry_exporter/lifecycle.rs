@@ -167,7 +167,7 @@ fn a_sink_is_anything_that_takes_events_and_knows_the_sampling() {
     let exporter = SentryExporter::new(sink.config().with_traces_sample_rate(0.0)).unwrap();
     let taker: &dyn TracingSink = &exporter;
     assert_eq!(taker.sampled(trace(1)), Some(false));
-    taker.export(TracingEvent::SpanStarted(span(1, 0, SpanType::AgentRun)));
+    taker.export(TracingEvent::SpanStarted(Box::new(span(1, 0, SpanType::AgentRun))));
     assert_eq!(exporter.stats().open_spans, 1);
     let sampler = sink.with_options(ExporterOptions::new().with_traces_sampler(|_| 1.0));
     assert_eq!(TracingSink::sampled(&sampler, trace(1)), None);

@@ -243,12 +243,12 @@ pub(crate) fn in_trace(number: u64, mut span: Span) -> Span {
 }
 
 pub(crate) fn start(exporter: &SentryExporter, span: &Span) {
-    exporter.export_tracing_event(TracingEvent::SpanStarted(span.clone()));
+    exporter.export_tracing_event(TracingEvent::SpanStarted(Box::new(span.clone())));
 }
 
 pub(crate) fn end(exporter: &SentryExporter, span: &Span) {
     let span = Span { end: Some(Timestamp::now()), ..span.clone() };
-    exporter.export_tracing_event(TracingEvent::SpanEnded(span));
+    exporter.export_tracing_event(TracingEvent::SpanEnded(Box::new(span)));
 }
 
 /// Starts spans in their order and ends them in the opposite one.

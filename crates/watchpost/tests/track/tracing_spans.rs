@@ -22,7 +22,7 @@ fn recording_tracer() -> (Tracer, Arc<Mutex<Vec<Span>>>) {
     let sink = Arc::clone(&spans);
     let tracer = Tracer::new(move |event| {
         if let TracingEvent::SpanEnded(span) = event {
-            sink.lock().unwrap().push(span);
+            sink.lock().unwrap().push(*span);
         }
     });
     (tracer, spans)

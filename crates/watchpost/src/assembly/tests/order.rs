@@ -310,7 +310,7 @@ fn the_decision_of_an_outside_caller_and_missing_ends_are_kept() {
     bench.start(&agent);
     let tool = span(50, 1, ToolCall);
     bench.start(&tool);
-    bench.assembler.apply(crate::model::TracingEvent::SpanEnded(tool), bench.now, &mut Vec::new());
+    bench.assembler.apply(crate::model::TracingEvent::SpanEnded(Box::new(tool)), bench.now, &mut Vec::new());
     bench.end(&agent, 60);
     let releases = bench.releases();
     assert_eq!(releases[0].sampled, Some(false));

@@ -68,17 +68,17 @@ impl Bench {
     }
 
     pub(super) fn start(&mut self, span: &Span) {
-        self.assembler.apply(TracingEvent::SpanStarted(span.clone()), self.now, &mut self.out);
+        self.assembler.apply(TracingEvent::SpanStarted(Box::new(span.clone())), self.now, &mut self.out);
     }
 
     pub(super) fn update(&mut self, span: &Span) {
-        self.assembler.apply(TracingEvent::SpanUpdated(span.clone()), self.now, &mut self.out);
+        self.assembler.apply(TracingEvent::SpanUpdated(Box::new(span.clone())), self.now, &mut self.out);
     }
 
     /// Ends a span at the second `end`.
     pub(super) fn end(&mut self, span: &Span, end: u32) {
         let span = Span { end: Some(at(end)), ..span.clone() };
-        self.assembler.apply(TracingEvent::SpanEnded(span), self.now, &mut self.out);
+        self.assembler.apply(TracingEvent::SpanEnded(Box::new(span)), self.now, &mut self.out);
     }
 
     /// Starts spans in their order and ends them in the opposite one, from second 100 on.

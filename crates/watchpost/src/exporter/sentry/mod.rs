@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     ai::TracingSink,
-    assembly::{Assembler, ReleaseWhen, Told},
+    assembly::{Assembler, ReleaseWhen},
     mapping::{Sampling, ai::SpanMode},
     model::{Span, SpanLog, TracingEvent},
 };
@@ -160,11 +160,9 @@ impl SentryExporter {
     /// be done is done on another one.
     pub fn export_tracing_event(&self, event: TracingEvent) {
         let Some(active) = &self.active else { return };
-        // Before the lock, and the only time that a span is copied.
-        let told = Told::from(event);
         // Only a bug of ours can panic here; it costs the event.
         let taken = catch_unwind(AssertUnwindSafe(|| {
-            active.shared.with(|state| ((), state.event(told, Instant::now())));
+            active.shared.with(|state| ((), state.event(event, Instant::now())));
         }));
         if taken.is_err() {
             active.shared.pipeline.delivery.discard(DiscardReason::InternalSdkError, Category::Span, 1);

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, thread::ThreadId, time::Instant};
 use watchpost_sentry::wire::Timestamp;
 
 use crate::{
-    assembly::{Assembler, Part, Remnant, Told},
-    model::{Span, SpanLog},
+    assembly::{Assembler, Part, Remnant},
+    model::{Span, SpanLog, TracingEvent},
 };
 
 /// Says of a span whether it is sent.
@@ -82,12 +82,12 @@ impl State {
 
     /// Takes an event in. The hot path: about half a microsecond with the lock, ten when it completes a trace
     /// (`cargo xtask bench spans`).
-    pub(super) fn event(&mut self, told: Told, now: Instant) -> Effects {
+    pub(super) fn event(&mut self, event: TracingEvent, now: Instant) -> Effects {
         if self.is_closed {
             self.after_shutdown += 1;
             return Effects::default();
         }
-        self.assembler.apply(told, now, &mut self.out);
+        self.assembler.apply(event, now, &mut self.out);
         Effects { remnant: self.assembler.next_remnant(), ..self.queue_parts(true) }
     }
 

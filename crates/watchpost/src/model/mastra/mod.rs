@@ -97,7 +97,7 @@ pub fn parse_line(line: &str) -> Result<TracingEvent, ParseSpanError> {
     let happened = happened.ok_or(ParseSpanError::NoEventType)?;
     let span = ["exportedSpan", "exported_span", "span"].iter().find_map(|name| find(&event, name));
     let span = span.and_then(read_members).ok_or(ParseSpanError::NoSpan)?;
-    let mut span = read_span(&span)?;
+    let mut span = Box::new(read_span(&span)?);
     Ok(match happened {
         Happened::Started => TracingEvent::SpanStarted(span),
         Happened::Updated => TracingEvent::SpanUpdated(span),

@@ -39,11 +39,11 @@ const START: Timestamp = Timestamp::from_nanos(1_795_168_800_250_000_000);
 #[test]
 fn the_smallest_span() {
     let mut expected = Span::new(TRACE.parse().unwrap(), ID.parse().unwrap(), SpanType::ToolCall, "tool_call", START);
-    assert_eq!(parse(&event(&json!({}))), TracingEvent::SpanStarted(expected.clone()));
+    assert_eq!(parse(&event(&json!({}))), TracingEvent::SpanStarted(Box::new(expected.clone())));
     expected.end = Some(START);
     let mut ended = event(&json!({}));
     ended["type"] = "span_ended".into();
-    assert_eq!(parse(&ended), TracingEvent::SpanEnded(expected), "what ended has an end");
+    assert_eq!(parse(&ended), TracingEvent::SpanEnded(Box::new(expected)), "what ended has an end");
 }
 
 #[test]
