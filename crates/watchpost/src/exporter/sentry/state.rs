@@ -153,15 +153,15 @@ impl State {
         self.busy.is_none_or(is_later) && self.queue.front().is_none_or(|(first, _)| is_later(*first))
     }
 
-    /// Whether one who can wait need not: what waits is to stay in memory for a short while only.
+    /// Whether one who can wait need not: what waits is to stay in memory for a short while only, and in the caches meanwhile.
     pub(super) const fn has_room(&self) -> bool {
-        self.bytes <= self.max_bytes / 6
+        self.bytes <= self.max_bytes / 24
     }
 
     /// Whether one who waited for room is to go on. Later than the first span of room: a wake-up for each costs more than the
     /// span.
     pub(super) const fn has_room_again(&self) -> bool {
-        self.bytes <= self.max_bytes / 12
+        self.bytes <= self.max_bytes / 48
     }
 
     pub(super) const fn queued(&self) -> (usize, usize) {
