@@ -130,6 +130,8 @@ impl OpenLogs {
 pub(super) struct OpenSpans {
     traces: VecDeque<OpenTrace>,
     footprint: usize,
+    /// Payload buffers of batches that were sent.
+    spares: Spares,
 }
 
 #[derive(Debug)]
@@ -166,7 +168,8 @@ impl OpenSpans {
                 }
                 let context = Box::new(context.clone().into_owned());
                 self.footprint += OVERHEAD + TRACE_OVERHEAD;
-                self.traces.push_back(OpenTrace { id, context, batch: Batch::default(), due: now() + MAX_AGE });
+                let batch = Batch { payload: self.spares.take(), ..Batch::default() };
+                self.traces.push_back(OpenTrace { id, context, batch, due: now() + MAX_AGE });
                 self.traces.len() - 1
             }
         };
@@ -176,6 +179,11 @@ impl OpenSpans {
         self.footprint += batch.footprint() - empty;
         let full = ends_segment || batch.ends.len() >= MAX_SPANS || batch.payload.len() >= MAX_SPAN_BYTES;
         [before, if full { self.seal_at(place) } else { None }]
+    }
+
+    /// Takes the payload of a batch that was sent, to fill its buffer again.
+    pub(super) fn recycle(&mut self, payload: Bytes) {
+        self.spares.give(payload);
     }
 
     /// When the trace that has waited longest must be sealed.

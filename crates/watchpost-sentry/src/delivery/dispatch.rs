@@ -161,7 +161,11 @@ impl State {
                 self.settle(&parcel);
                 match lane {
                     Lane::Log => self.logs.recycle(std::mem::take(&mut parcel.payload)),
-                    Lane::Transaction => self.spares.give(std::mem::take(&mut parcel.payload)),
+                    Lane::Span => self.spans.recycle(std::mem::take(&mut parcel.payload)),
+                    Lane::Transaction => {
+                        self.spares.give(std::mem::take(&mut parcel.payload));
+                        self.spares.give(std::mem::take(&mut parcel.streamed).payload.into());
+                    }
                     _ => {}
                 }
             }

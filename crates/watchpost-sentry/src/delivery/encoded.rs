@@ -33,6 +33,12 @@ impl EncodedSpans {
         Self { payload: Vec::new(), ends: Vec::new() }
     }
 
+    /// No spans, to be written into a buffer that is empty, for example one that is [to spare](super::Delivery::buffer).
+    #[must_use]
+    pub const fn within(buffer: Vec<u8>) -> Self {
+        Self { payload: buffer, ends: Vec::new() }
+    }
+
     /// Adds a span by its JSON, as [`SpanV2::write_json`] writes it.
     pub fn push(&mut self, json: &[u8]) {
         self.append(|payload| payload.extend_from_slice(json));
@@ -41,6 +47,11 @@ impl EncodedSpans {
     /// Encodes and adds a span.
     pub fn push_span(&mut self, span: &SpanV2<'_>) {
         self.append(|payload| span.write_json(payload));
+    }
+
+    /// Adds a span whose JSON `write` appends, as [`SpanV2::write_json`] does.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.append(write);
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {

@@ -89,7 +89,7 @@ impl Delivery {
         self.single(Parcel::single(Lane::Transaction, transaction.event_id, trace, json, spans));
     }
 
-    /// An empty buffer to encode a transaction into: the memory of one that was sent, if there is any to spare.
+    /// An empty buffer to encode a transaction or its spans into: the memory of one that was sent, if there is any to spare.
     #[must_use]
     pub fn buffer(&self) -> Vec<u8> {
         self.shared().lock().state.spares.take()
@@ -130,16 +130,22 @@ impl Delivery {
                 self.discard(DiscardReason::Invalid, Category::Span, 1);
                 continue;
             }
-            encode(
-                |out| span.write_json(out),
-                |json| {
-                    self.shared().with(|guarded, effects| {
-                        guarded.state.span(json, span.is_segment, trace, Instant::now, effects);
-                    });
-                },
-            );
+            self.span(span.is_segment, trace, |out| span.write_json(out));
         }
         self.shared().wait_until_durable();
+    }
+
+    /// Hands over a span of the sampling context's trace that is sent on its own, as with [`spans`](Self::spans), by its JSON, which
+    /// `write` appends as [`SpanV2::write_json`] does: for a caller that need not hold it.
+    pub fn write_span(&self, is_segment: bool, trace: &DynamicSamplingContext<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+        self.span(is_segment, trace, write);
+        self.shared().wait_until_durable();
+    }
+
+    fn span(&self, is_segment: bool, trace: &DynamicSamplingContext<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+        encode(write, |json| {
+            self.shared().with(|guarded, effects| guarded.state.span(json, is_segment, trace, Instant::now, effects));
+        });
     }
 
     /// Hands over an envelope that another SDK has written: what `sentry`'s own transports would send. It is sent at once, in as

@@ -30,7 +30,7 @@ impl Spares {
 
     /// Keeps a payload's buffer if nobody else holds it and it is worth keeping.
     pub(super) fn give(&mut self, payload: Bytes) {
-        if self.buffers.len() >= MAX_BUFFERS || !payload.is_unique() {
+        if payload.is_empty() || self.buffers.len() >= MAX_BUFFERS || !payload.is_unique() {
             return;
         }
         let mut buffer = Vec::from(payload);

@@ -92,15 +92,9 @@ impl<'a> Attributes<'a> {
 
     /// Appends the attributes as a JSON object.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        let mut opening: &[u8] = b"\"";
-        visit_distinct(&self.0, |attribute| {
-            out.extend_from_slice(opening);
-            opening = b",\"";
-            write_escaped(out, &attribute.key);
-            attribute.value.write_member(out);
-        });
-        out.push(b'}');
+        let mut writer = AttributesWriter::new(out);
+        visit_distinct(&self.0, |attribute| writer.attribute(&[&attribute.key], &attribute.value));
+        writer.end();
     }
 
     /// The same attributes, owning their strings.
@@ -111,6 +105,42 @@ impl<'a> Attributes<'a> {
             value: attribute.value.into_owned(),
         };
         Attributes(self.0.into_iter().map(owned).collect())
+    }
+}
+
+/// Writes attributes as a JSON object, for a caller that need not hold them. Each key is to be given once.
+///
+/// ```
+/// use watchpost_sentry::wire::AttributesWriter;
+///
+/// let mut out = Vec::new();
+/// let mut attributes = AttributesWriter::new(&mut out);
+/// attributes.attribute(&["metadata.", "tries"], &3.into());
+/// attributes.end();
+/// assert_eq!(out, br#"{"metadata.tries":{"value":3,"type":"integer"}}"#);
+/// ```
+#[derive(Debug)]
+pub struct AttributesWriter<'b> {
+    out: &'b mut Vec<u8>,
+    opening: &'static [u8],
+}
+
+impl<'b> AttributesWriter<'b> {
+    /// A writer that appends to `out`.
+    pub fn new(out: &'b mut Vec<u8>) -> Self {
+        Self { out, opening: b"{\"" }
+    }
+
+    /// Adds an attribute, whose key may be made of several texts.
+    pub fn attribute(&mut self, key: &[&str], value: &AttributeValue<'_>) {
+        self.out.extend_from_slice(std::mem::replace(&mut self.opening, b",\""));
+        key.iter().for_each(|text| write_escaped(self.out, text));
+        value.write_member(self.out);
+    }
+
+    /// Ends the object.
+    pub fn end(self) {
+        self.out.extend_from_slice(if self.opening.starts_with(b"{") { b"{}" } else { b"}" });
     }
 }
 

@@ -30,7 +30,7 @@ mod value;
 
 pub(crate) use self::envelope::{CONTAINER_END, ITEM_END};
 pub use self::{
-    attribute::{Attribute, AttributeValue, Attributes},
+    attribute::{Attribute, AttributeValue, Attributes, AttributesWriter},
     client_report::{Category, ClientReport, DiscardReason, DiscardedItems},
     dsc::DynamicSamplingContext,
     dsn::{Dsn, DsnError, Scheme},

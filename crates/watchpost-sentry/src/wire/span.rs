@@ -165,6 +165,13 @@ impl Span<'_> {
 impl SpanV2<'_> {
     /// Appends the span as JSON, its end not before its start.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let attributes = |out: &mut Vec<u8>| self.attributes.write_json(out);
+        self.write_json_with(out, (!self.attributes.is_empty()).then_some(&attributes as _));
+    }
+
+    /// Appends the span as JSON, with the object, if any, that `attributes` writes in place of its own attributes. For a caller
+    /// that need not hold them.
+    pub fn write_json_with(&self, out: &mut Vec<u8>, attributes: Option<WriteValue<'_>>) {
         let mut json = JsonWriter::new(out);
         json.begin_object();
         json.key("trace_id");
@@ -183,9 +190,9 @@ impl SpanV2<'_> {
         json.raw_value(|out| self.start.write_json(out));
         json.key("end_timestamp");
         json.raw_value(|out| self.end.max(self.start).write_json(out));
-        if !self.attributes.is_empty() {
+        if let Some(write) = attributes {
             json.key("attributes");
-            json.raw_value(|out| self.attributes.write_json(out));
+            json.raw_value(write);
         }
         if !self.links.is_empty() {
             json.key("links");

@@ -45,6 +45,7 @@ pub(crate) use self::{
     limits::{Counts, Limits, ReleaseWhen},
     release::{Part, Release},
     remnants::Remnant,
+    segment::SegmentRoot,
 };
 use crate::model::{Span, SpanCompletion, TracingEvent};
 

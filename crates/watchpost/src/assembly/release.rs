@@ -10,7 +10,7 @@ use super::{
     gather::Family,
     node::{Body, Node, Role, State},
     remnants::Remnant,
-    segment::Segment,
+    segment::SegmentRoot,
     table::Table,
 };
 use crate::model::{AgentIdentity, Breadcrumb, ErrorInfo, FinishedSpan, Gathered};
@@ -29,7 +29,7 @@ pub(crate) struct Release {
     /// Whether the first span is the run's root.
     pub(crate) has_root: bool,
     /// The run's root without content, where it is known and not in here.
-    pub(crate) segment: Option<Box<FinishedSpan>>,
+    pub(crate) segment: Option<Arc<SegmentRoot>>,
     /// About how many bytes the spans hold.
     pub(crate) bytes: usize,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Part {
     pub(super) nodes: Vec<Node>,
     pub(super) crumbs: Vec<Arc<Breadcrumb>>,
     pub(super) root: Option<SpanId>,
-    pub(super) segment: Option<Arc<Segment>>,
+    pub(super) segment: Option<Arc<SegmentRoot>>,
     pub(super) spans: usize,
     pub(super) bytes: usize,
 }
@@ -71,7 +71,7 @@ impl Part {
             trace_id: self.trace_id,
             sampled: self.sampled,
             has_root,
-            segment: self.segment.map(|segment| Box::new(segment.finished())),
+            segment: self.segment,
             bytes: self.bytes,
             spans,
         };

@@ -6,14 +6,14 @@ use super::facts::naming;
 use crate::model::{FinishedSpan, Gathered, Span, Text};
 
 /// A root without its content.
-#[derive(Debug)]
-pub(super) struct Segment {
+#[derive(Debug, PartialEq)]
+pub(crate) struct SegmentRoot {
     root: Span,
     /// The nearest span above it that is sent.
     parent: Option<SpanId>,
 }
 
-impl Segment {
+impl SegmentRoot {
     pub(super) fn of(root: &Span, parent: Option<SpanId>) -> Self {
         let mut named = Span::new(root.trace_id, root.id, root.ty.clone(), root.name.clone(), root.start);
         named.parent_span_id = root.parent_span_id;
@@ -28,7 +28,7 @@ impl Segment {
     }
 
     /// The root as the mapping takes it.
-    pub(super) fn finished(&self) -> FinishedSpan {
+    pub(crate) fn finished(&self) -> FinishedSpan {
         FinishedSpan {
             span: Box::new(self.root.clone()),
             parent_span_id: self.parent,

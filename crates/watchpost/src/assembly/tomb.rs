@@ -12,7 +12,7 @@ use super::{
     id_map::IdMap,
     limits::Limits,
     node::{Node, Role, State},
-    segment::Segment,
+    segment::SegmentRoot,
 };
 use crate::model::AgentIdentity;
 
@@ -22,7 +22,7 @@ pub(super) struct Tomb {
     /// Its spans.
     pub(super) spans: Spans,
     pub(super) sampled: Option<bool>,
-    pub(super) segment: Option<Arc<Segment>>,
+    pub(super) segment: Option<Arc<SegmentRoot>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ pub(super) struct Recalled {
     /// Whether a span may yet come above its spans.
     pub(super) may_grow_upwards: bool,
     pub(super) sampled: Option<bool>,
-    pub(super) segment: Option<Arc<Segment>>,
+    pub(super) segment: Option<Arc<SegmentRoot>>,
 }
 
 impl Memory {

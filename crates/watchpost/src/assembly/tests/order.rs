@@ -221,7 +221,7 @@ fn a_root_waits_a_moment_for_open_children_and_goes_with_what_is_finished() {
     bench.end(&open, 9);
     let releases = bench.releases();
     assert_eq!((releases.len(), releases[0].has_root, parent(&releases[0].spans, 3)), (1, false, 1));
-    assert_eq!(releases[0].segment.as_ref().unwrap().span.id, id(1));
+    assert_eq!(releases[0].segment.as_ref().unwrap().finished().span.id, id(1));
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn each_span_is_released_as_it_ends_with_its_parent_and_its_segment() {
     let releases = bench.releases();
     assert_eq!((releases.len(), releases[0].has_root), (1, false));
     assert_eq!(parent(&releases[0].spans, 4), 2);
-    assert_eq!(releases[0].segment.as_ref().unwrap().span.id, id(1));
+    assert_eq!(releases[0].segment.as_ref().unwrap().finished().span.id, id(1));
     assert_eq!(releases[0].spans[0].agent.as_ref().unwrap().name.as_deref(), Some("Boss"));
     bench.end(&step, 6);
     assert!(bench.releases().is_empty());

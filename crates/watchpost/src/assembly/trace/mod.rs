@@ -13,7 +13,7 @@ use super::{
     id_map::IdMap,
     limits::ReleaseWhen,
     node::{Node, State},
-    segment::Segment,
+    segment::SegmentRoot,
     table::Table,
     tomb::{Recalled, Ring, Spans, Tomb, TombSpan},
 };
@@ -81,7 +81,7 @@ struct Run {
     /// Since when it has waited for something that may not come: for open spans after its root ended, for a root after
     /// anything was heard, for others of their kind after a span came late.
     waiting_since: Option<Instant>,
-    segment: Option<Arc<Segment>>,
+    segment: Option<Arc<SegmentRoot>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::assembly::{
     failure::Failure,
     node::{Body, Node, Role, State},
     release::{Part, last_call_error},
-    segment::Segment,
+    segment::SegmentRoot,
 };
 
 impl Trace {
@@ -259,7 +259,7 @@ impl Trace {
         let at = at as usize;
         if let Body::Whole(root) = &self.table.nodes[at].body {
             let parent = self.table.kept_parent(at);
-            self.runs[run].segment = Some(Arc::new(Segment::of(root, parent)));
+            self.runs[run].segment = Some(Arc::new(SegmentRoot::of(root, parent)));
         }
     }
 }

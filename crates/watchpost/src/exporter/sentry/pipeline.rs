@@ -20,12 +20,12 @@ use super::{
     options::{SpanItem, TraceToSample},
 };
 use crate::{
-    assembly::{Part, Release, Remnant},
+    assembly::{Part, Release, Remnant, SegmentRoot},
     mapping::{
         Sampling,
         ai::{
             self, AiSettings, Segment, SpanMode,
-            pack::{Packed, pack, pack_streamed, pack_unseen},
+            pack::{Packed, pack, pack_streamed, pack_unseen, stream_unseen},
         },
     },
     model::{FinishedSpan, SpanLog},
@@ -52,20 +52,28 @@ pub(super) struct Pipeline {
     pub(super) cut_spans: AtomicU64,
 }
 
+/// What is remembered from release to release.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    rates: Rates,
+    /// The last root that spans were sent without, and what of it is sent with them.
+    segment: Option<(Arc<SegmentRoot>, Option<FinishedSpan>)>,
+}
+
 /// The rates that the sampler gave, for as many traces as are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Rates {
+struct Rates {
     rates: HashMap<TraceId, Option<f64>>,
     order: VecDeque<TraceId>,
 }
 
 impl Pipeline {
     /// Exports what a trace released; what is left of it is to be freed.
-    pub(super) fn export(&self, part: Part, rates: &mut Rates, room: &Room<'_>, left: &mut Vec<Remnant>) {
+    pub(super) fn export(&self, part: Part, remembered: &mut Remembered, room: &Room<'_>, left: &mut Vec<Remnant>) {
         let spans = part.spans() as u64;
         match catch_unwind(AssertUnwindSafe(|| part.release())) {
             Ok((mut release, nodes)) => {
-                self.export_release(&mut release, rates, room);
+                self.export_release(&mut release, remembered, room);
                 let bytes = release.bytes / release.spans.len().max(1);
                 left.extend(release.spans.into_iter().map(|finished| Remnant::span(finished.span, bytes)));
                 left.push(nodes);
@@ -97,14 +105,13 @@ impl Pipeline {
         }
     }
 
-    fn export_release(&self, release: &mut Release, rates: &mut Rates, room: &Room<'_>) {
+    fn export_release(&self, release: &mut Release, remembered: &mut Remembered, room: &Room<'_>) {
         let mut redaction = SpanRedaction::new(self.capture, &self.rules);
         release.spans.retain_mut(|span| self.prepare(span, &mut redaction));
-        // Its name goes with every span that is sent without it.
-        release.segment = release.segment.take().and_then(|segment| redacted(segment, &mut redaction));
+        let Remembered { rates, segment } = remembered;
+        let outside = release.segment.take().and_then(|root| redacted_root(root, segment, &mut redaction));
         let Some(first) = release.spans.first() else { return };
-        let known = release.segment.as_deref().unwrap_or(first);
-        let sampling = self.sampling(release, known, rates);
+        let sampling = self.sampling(release, outside.unwrap_or(first), rates);
         let context = self.settings.sampling_context(release.trace_id, sampling);
 
         for span in release.spans.iter().filter(|span| span.reports_error && span.span.error.is_some()) {
@@ -115,10 +122,15 @@ impl Pipeline {
             self.discard(DiscardReason::SampleRate, spans);
             return;
         }
-        let sent = catch_unwind(AssertUnwindSafe(|| match self.mode {
-            SpanMode::Stream => self.stream(release, &context, room),
-            SpanMode::Hybrid => self.send(release, &context, |span| ai::is_gen_ai(&span.span.ty), room),
-            _ => self.send(release, &context, |_| false, room),
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            let root = if release.has_root { release.spans.first() } else { outside };
+            let segment = root.map(Segment::of);
+            let segment = segment.as_ref();
+            match self.mode {
+                SpanMode::Stream => self.stream(release, segment, &context, room),
+                SpanMode::Hybrid => self.send(release, segment, &context, |span| ai::is_gen_ai(&span.span.ty), room),
+                _ => self.send(release, segment, &context, |_| false, room),
+            }
         }));
         if sent.is_err() {
             self.discard(DiscardReason::InternalSdkError, spans);
@@ -161,10 +173,21 @@ impl Pipeline {
     }
 
     /// Each span on its own.
-    fn stream(&self, release: &Release, context: &DynamicSamplingContext<'_>, room: &Room<'_>) {
+    fn stream(
+        &self,
+        release: &Release,
+        segment: Option<&Segment<'_>>,
+        context: &DynamicSamplingContext<'_>,
+        room: &Room<'_>,
+    ) {
         let mut large = Vec::new();
         for span in &release.spans {
-            let item = ai::span_v2_in(span, segment(release), &self.settings);
+            if release.bytes <= LARGE_SPAN && !self.hooks.changes_spans() {
+                let write = |out: &mut Vec<u8>| ai::write_span_v2(out, span, segment, &self.settings);
+                self.delivery.write_span(ai::is_segment(span, segment), context, write);
+                continue;
+            }
+            let item = ai::span_v2_in(span, segment.cloned(), &self.settings);
             let Some(item) = self.own(item) else { continue };
             if release.bytes > LARGE_SPAN {
                 large.push(item);
@@ -182,6 +205,7 @@ impl Pipeline {
     fn send(
         &self,
         release: &Release,
+        segment: Option<&Segment<'_>>,
         context: &DynamicSamplingContext<'_>,
         is_alone: fn(&FinishedSpan) -> bool,
         room: &Room<'_>,
@@ -190,7 +214,7 @@ impl Pipeline {
         // Without the root, the first of the others stands for it.
         let root = if release.has_root { Some(0) } else { release.spans.iter().position(|span| !is_alone(span)) };
         if !self.hooks.see_transactions()
-            && let Some(packed) = root.and_then(|root| self.packed_unseen(release, root, is_alone))
+            && let Some(packed) = root.and_then(|root| self.packed_unseen(release, root, segment, is_alone))
         {
             self.deliver(packed, context, room);
             return;
@@ -201,7 +225,7 @@ impl Pipeline {
                 continue;
             }
             if is_alone(span) {
-                alone.extend(self.own(ai::span_v2_in(span, segment(release), settings)));
+                alone.extend(self.own(ai::span_v2_in(span, segment.cloned(), settings)));
             } else {
                 inside.extend(self.within(ai::span(span, settings)));
             }
@@ -224,15 +248,30 @@ impl Pipeline {
     }
 
     /// The same where no hook sees a transaction: it is written, and not built first. `None` if it is too large.
-    fn packed_unseen(&self, release: &Release, root: usize, is_alone: fn(&FinishedSpan) -> bool) -> Option<Packed> {
+    fn packed_unseen(
+        &self,
+        release: &Release,
+        root: usize,
+        segment: Option<&Segment<'_>>,
+        is_alone: fn(&FinishedSpan) -> bool,
+    ) -> Option<Packed> {
         let (mut inside, mut alone) = (Vec::with_capacity(release.spans.len()), Vec::new());
         for (_, span) in release.spans.iter().enumerate().filter(|(at, _)| *at != root) {
             if is_alone(span) { alone.push(span) } else { inside.push(span) }
         }
         let mut packed =
             pack_unseen(|| self.delivery.buffer(), &release.spans[root], &inside, release.bytes, &self.settings)?;
-        let alone = alone.into_iter().map(|span| ai::span_v2_in(span, segment(release), &self.settings));
-        pack_streamed(alone.collect(), &mut packed);
+        if alone.is_empty() {
+            return Some(packed);
+        }
+        match (stream_unseen(self.delivery.buffer(), &alone, segment, &self.settings), packed.transactions.first_mut())
+        {
+            (Some(streamed), Some(transaction)) => transaction.streamed = streamed,
+            _ => {
+                let alone = alone.into_iter().map(|span| ai::span_v2_in(span, segment.cloned(), &self.settings));
+                pack_streamed(alone.collect(), &mut packed);
+            }
+        }
         Some(packed)
     }
 
@@ -280,18 +319,22 @@ impl Pipeline {
     }
 }
 
-fn redacted(mut segment: Box<FinishedSpan>, redaction: &mut SpanRedaction<'_>) -> Option<Box<FinishedSpan>> {
-    catch_unwind(AssertUnwindSafe(|| {
-        redaction.redact(&mut segment);
-        segment
-    }))
-    .ok()
-}
-
-/// The segment of a release's spans: its root, in it or not.
-fn segment(release: &Release) -> Option<Segment<'_>> {
-    let root = if release.has_root { release.spans.first() } else { release.segment.as_deref() };
-    root.map(Segment::of)
+/// A root as it is sent with the spans that are sent without it: its name goes with every one of them. In a stream that is the
+/// same root again and again.
+fn redacted_root<'m>(
+    root: Arc<SegmentRoot>,
+    last: &'m mut Option<(Arc<SegmentRoot>, Option<FinishedSpan>)>,
+    redaction: &mut SpanRedaction<'_>,
+) -> Option<&'m FinishedSpan> {
+    if last.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &root)) {
+        let redacted = catch_unwind(AssertUnwindSafe(|| {
+            let mut finished = root.finished();
+            redaction.redact(&mut finished);
+            finished
+        }));
+        *last = Some((root, redacted.ok()));
+    }
+    last.as_ref().and_then(|(_, finished)| finished.as_ref())
 }
 
 impl Rates {

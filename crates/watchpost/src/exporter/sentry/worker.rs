@@ -17,7 +17,7 @@ use watchpost_sentry::{
 
 use super::{
     LogLevel,
-    pipeline::{Pipeline, Rates},
+    pipeline::{Pipeline, Remembered},
     state::{Effects, Item, State, Thread},
 };
 
@@ -188,7 +188,7 @@ impl Shared {
     /// The thread.
     fn run(self: Arc<Self>) {
         let id = thread::current().id();
-        let mut rates = Rates::default();
+        let mut remembered = Remembered::default();
         let mut has_worked = false;
         // What is left of what was exported. The host's threads free it, as long as they go on; else this one.
         let mut remnants = Vec::new();
@@ -232,7 +232,7 @@ impl Shared {
             let done = catch_unwind(AssertUnwindSafe(|| match item {
                 Item::Part(part) => {
                     let room = |bytes| self.wait_for_delivery_of(bytes);
-                    self.pipeline.export(part, &mut rates, &room, &mut remnants);
+                    self.pipeline.export(part, &mut remembered, &room, &mut remnants);
                 }
                 Item::Log(log) => self.pipeline.log(log),
             }));

@@ -8,6 +8,7 @@ use watchpost_sentry::wire::{AttributeValue, Attributes, Value};
 use super::{
     AiSettings,
     facts::Facts,
+    item::{Segment, visit_v2},
     table::{COMMON, Row, tables},
 };
 use crate::{
@@ -62,13 +63,17 @@ pub(super) fn visit<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, re
     visit_rows(content_rows, &facts, receiver);
 }
 
-/// The attributes of a span of version 2. `room` is how many more the caller will add.
-pub(super) fn attributes<'a>(finished: &'a FinishedSpan, settings: &'a AiSettings, room: usize) -> Attributes<'a> {
-    struct Typed<'a>(Attributes<'a>, usize);
+/// The attributes of a span of version 2.
+pub(super) fn attributes<'a>(
+    finished: &'a FinishedSpan,
+    segment: Option<Segment<'a>>,
+    settings: &'a AiSettings,
+) -> Attributes<'a> {
+    struct Typed<'a>(Attributes<'a>);
 
     impl<'a> Receiver<'a> for Typed<'a> {
         fn expect(&mut self, count: usize) {
-            self.0.0.reserve(count + self.1);
+            self.0.0.reserve(count);
         }
 
         fn known(&mut self, key: &'static str, value: AttributeValue<'a>) {
@@ -80,8 +85,8 @@ pub(super) fn attributes<'a>(finished: &'a FinishedSpan, settings: &'a AiSetting
         }
     }
 
-    let mut typed = Typed(Attributes::new(), room);
-    visit(finished, settings, &mut typed);
+    let mut typed = Typed(Attributes::new());
+    visit_v2(finished, segment, settings, &mut typed);
     typed.0
 }
 

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 use watchpost_sentry::wire::{
-    EventId, Span, SpanId, SpanStatus, SpanV2, SpanV2Status, TraceId, Transaction, TransactionSource, User,
+    AttributeValue, Attributes, EventId, Span, SpanId, SpanStatus, SpanV2, SpanV2Status, TraceId, Transaction,
+    TransactionSource, User,
 };
 
 use super::{
     AiSettings,
-    attribute::{attributes, data},
-    data::write_data,
+    attribute::{NamedKey, Receiver, attributes, data, visit},
+    data::{write_attributes, write_data},
     name::span_name,
     operation::operation,
     table::{says_error, unusual, user_id},
@@ -132,46 +133,115 @@ pub fn span_v2<'a>(span: &'a FinishedSpan, segment: &'a FinishedSpan, settings: 
 /// A span of version 2; without a segment when the root is not known.
 #[must_use]
 pub fn span_v2_in<'a>(span: &'a FinishedSpan, segment: Option<Segment<'a>>, settings: &'a AiSettings) -> SpanV2<'a> {
-    let name = span_name(span);
-    let status = status(span);
-    let is_segment = segment.as_ref().is_some_and(|segment| segment.span_id == span.span.id);
-    let mut typed = attributes(span, settings, V2_ATTRIBUTES);
-    // Metadata goes before content here too; the table's first two rows are the origin and the type.
-    let content = typed.0.split_off(typed.len().min(2));
-    typed.push("sentry.op", op(span));
-    typed.push("sentry.description", name.clone());
-    typed.push("sentry.environment", settings.environment());
-    typed.push_some("sentry.release", settings.release());
-    typed.push("sentry.sdk.name", &*settings.sdk().name);
-    typed.push("sentry.sdk.version", &*settings.sdk().version);
-    typed.push("sentry.platform", "other");
-    if let Some(segment) = segment {
-        typed.push("sentry.segment.id", segment.span_id.to_string());
-        typed.push("sentry.segment.name", segment.name);
-    }
-    if is_segment {
-        // The current name and the two that it replaced.
-        for key in ["sentry.segment.name.source", "sentry.span.source", "sentry.source"] {
-            typed.push(key, "custom");
-        }
-    }
-    typed.push_some("sentry.status.message", status_message(span, status));
-    typed.0.extend(content);
+    let bare = span_v2_without_attributes(span, segment.as_ref());
+    SpanV2 { attributes: attributes(span, segment, settings), ..bare }
+}
+
+/// Appends a span of version 2 as JSON, as [`span_v2_in`] would be written.
+pub(crate) fn write_span_v2(
+    out: &mut Vec<u8>,
+    span: &FinishedSpan,
+    segment: Option<&Segment<'_>>,
+    settings: &AiSettings,
+) {
+    let attributes = |out: &mut Vec<u8>| write_attributes(out, span, segment, settings);
+    span_v2_without_attributes(span, segment).write_json_with(out, Some(&attributes));
+}
+
+fn span_v2_without_attributes<'a>(span: &'a FinishedSpan, segment: Option<&Segment<'_>>) -> SpanV2<'a> {
     SpanV2 {
         trace_id: span.span.trace_id,
         span_id: span.span.id,
         parent_span_id: span.parent_span_id,
-        name,
-        status: if matches!(status, SpanStatus::Ok | SpanStatus::Cancelled) {
+        name: span_name(span),
+        status: if matches!(status(span), SpanStatus::Ok | SpanStatus::Cancelled) {
             SpanV2Status::Ok
         } else {
             SpanV2Status::Error
         },
-        is_segment,
+        is_segment: is_segment(span, segment),
         start: span.span.start,
         end: span.span.end.unwrap_or(span.span.start),
-        attributes: typed,
+        attributes: Attributes::new(),
         links: Vec::new(),
+    }
+}
+
+pub(crate) fn is_segment(span: &FinishedSpan, segment: Option<&Segment<'_>>) -> bool {
+    segment.is_some_and(|segment| segment.span_id == span.span.id)
+}
+
+/// Hands over the attributes of a span of version 2: those of any span, and behind the first two of them, its origin and type,
+/// what a transaction says beside its spans. Content is last here too.
+pub(super) fn visit_v2<'a>(
+    span: &'a FinishedSpan,
+    segment: Option<Segment<'a>>,
+    settings: &'a AiSettings,
+    receiver: &mut impl Receiver<'a>,
+) {
+    receiver.expect(V2_ATTRIBUTES);
+    let mut inserting = Inserting { receiver, before: 2, own: Some((span, segment, settings)) };
+    visit(span, settings, &mut inserting);
+    inserting.insert();
+}
+
+/// Puts the attributes that only spans of version 2 have behind so many others.
+struct Inserting<'r, 'a, R> {
+    receiver: &'r mut R,
+    before: usize,
+    own: Option<(&'a FinishedSpan, Option<Segment<'a>>, &'a AiSettings)>,
+}
+
+impl<'a, R: Receiver<'a>> Receiver<'a> for Inserting<'_, 'a, R> {
+    fn expect(&mut self, count: usize) {
+        self.receiver.expect(count + V2_ATTRIBUTES);
+    }
+
+    fn known(&mut self, key: &'static str, value: AttributeValue<'a>) {
+        self.pass();
+        self.receiver.known(key, value);
+    }
+
+    fn named(&mut self, key: NamedKey<'a>, value: AttributeValue<'a>) {
+        self.pass();
+        self.receiver.named(key, value);
+    }
+}
+
+impl<'a, R: Receiver<'a>> Inserting<'_, 'a, R> {
+    fn pass(&mut self) {
+        match self.before.checked_sub(1) {
+            Some(before) => self.before = before,
+            None => self.insert(),
+        }
+    }
+
+    fn insert(&mut self) {
+        let Some((span, segment, settings)) = self.own.take() else { return };
+        let is_segment = is_segment(span, segment.as_ref());
+        let sdk = settings.sdk();
+        self.receiver.known("sentry.op", op(span).into());
+        self.receiver.known("sentry.description", span_name(span).into());
+        self.receiver.known("sentry.environment", settings.environment().into());
+        if let Some(release) = settings.release() {
+            self.receiver.known("sentry.release", release.into());
+        }
+        self.receiver.known("sentry.sdk.name", (&*sdk.name).into());
+        self.receiver.known("sentry.sdk.version", (&*sdk.version).into());
+        self.receiver.known("sentry.platform", "other".into());
+        if let Some(segment) = segment {
+            self.receiver.known("sentry.segment.id", segment.span_id.to_string().into());
+            self.receiver.known("sentry.segment.name", segment.name.into());
+        }
+        if is_segment {
+            // The current name and the two that it replaced.
+            for key in ["sentry.segment.name.source", "sentry.span.source", "sentry.source"] {
+                self.receiver.known(key, "custom".into());
+            }
+        }
+        if let Some(message) = status_message(span, status(span)) {
+            self.receiver.known("sentry.status.message", message.into());
+        }
     }
 }
 

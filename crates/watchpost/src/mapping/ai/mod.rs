@@ -24,6 +24,7 @@ pub(crate) mod pack;
 mod settings;
 mod table;
 
+pub(crate) use self::item::{is_segment, write_span_v2};
 pub use self::{
     error_event::error_event,
     item::{Segment, span, span_v2, span_v2_in, transaction},

@@ -10,9 +10,9 @@ use watchpost_sentry::{
 };
 
 use super::{
-    AiSettings,
+    AiSettings, Segment,
     cut::fit,
-    item::{encode_transaction, event_id},
+    item::{encode_transaction, event_id, write_span_v2},
 };
 use crate::{
     mapping::limit::{self, cut_cow},
@@ -74,6 +74,27 @@ pub(crate) fn pack_unseen(
     let transaction =
         EncodedTransaction { event_id, spans: spans.len() as u64 + 1, streamed: EncodedSpans::new(), json };
     (transaction.json.len() <= SPANS_BYTES).then(|| Packed { transactions: vec![transaction], ..Packed::default() })
+}
+
+/// Packs spans of version 2 of which nobody asks to see one before it is sent into a container, whose buffer is given. `None` if
+/// they may be too much for one.
+pub(crate) fn stream_unseen(
+    buffer: Vec<u8>,
+    spans: &[&FinishedSpan],
+    segment: Option<&Segment<'_>>,
+    settings: &AiSettings,
+) -> Option<EncodedSpans> {
+    if spans.len() > MAX_SPANS {
+        return None;
+    }
+    let mut container = EncodedSpans::within(buffer);
+    for span in spans {
+        container.push_with(|out| write_span_v2(out, span, segment, settings));
+        if container.bytes() > SPAN_V2_BYTES {
+            return None;
+        }
+    }
+    Some(container)
 }
 
 fn pack_transactions<'a>(

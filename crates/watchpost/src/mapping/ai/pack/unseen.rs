@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use watchpost_sentry::wire::{SpanId, Timestamp, TraceId};
 
-use super::{AiSettings, pack, pack_unseen};
+use super::{AiSettings, pack, pack_unseen, stream_unseen};
 use crate::{
     mapping::ai,
     model::{
@@ -112,6 +112,22 @@ proptest! {
         };
         prop_assert_eq!(of(unseen), of(packed));
     }
+
+    #[test]
+    fn what_is_streamed_unseen_is_what_would_be_packed(
+        root in finished(),
+        spans in vec(finished(), 1..4),
+        knows_root in any::<bool>(),
+    ) {
+        let settings = AiSettings::default().with_release("app@1");
+        let segment = || knows_root.then(|| ai::Segment::of(&root));
+        let all: Vec<_> = spans.iter().chain([&root]).collect();
+        let held = all.iter().map(|span| ai::span_v2_in(span, segment(), &settings)).collect();
+        let packed = pack(None, Vec::new(), held, &settings);
+        let [container] = &packed.containers[..] else { panic!("{packed:?}") };
+        let unseen = stream_unseen(Vec::new(), &all, segment().as_ref(), &settings).unwrap();
+        prop_assert_eq!(format!("{unseen:?}"), format!("{container:?}"));
+    }
 }
 
 #[test]
@@ -133,4 +149,7 @@ fn what_may_be_too_much_for_one_transaction_is_not_written() {
     assert!(pack_unseen(Vec::new, &small, &[&small; 999], 0, &settings).is_some());
     assert!(pack_unseen(Vec::new, &small, &[&small; 1000], 0, &settings).is_none());
     assert!(pack_unseen(Vec::new, &small, &[&finished(&"x".repeat(900 << 10))], 0, &settings).is_none());
+    assert_eq!(stream_unseen(Vec::new(), &[&small; 1000], None, &settings).unwrap().len(), 1000);
+    assert!(stream_unseen(Vec::new(), &[&small; 1001], None, &settings).is_none());
+    assert!(stream_unseen(Vec::new(), &[&small, &finished(&"x".repeat(1 << 20))], None, &settings).is_none());
 }
