@@ -1,20 +1,20 @@
-//! A request's body: an envelope in three pieces, which are written one after the other without being joined first.
+//! A request's body: an envelope in pieces, which are written one after the other without being joined first.
 
 use std::io::{Cursor, IoSlice};
 
 use hyper::body::{Buf, Bytes};
 
-/// An envelope as it is sent, or the rest of it. The payload is its parcel's own, which keeps it for another try.
+/// An envelope as it is sent, or the rest of it. Payloads are their parcel's own, which keeps them for another try.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Body {
     head: Cursor<Vec<u8>>,
-    payload: Bytes,
-    tail: Bytes,
+    /// A payload and what stands behind it, twice.
+    rest: [Bytes; 4],
 }
 
 impl Body {
-    pub(super) fn new(head: Vec<u8>, payload: Bytes, tail: Bytes) -> Self {
-        Self { head: Cursor::new(head), payload, tail }
+    pub(super) fn new(head: Vec<u8>, rest: [Bytes; 4]) -> Self {
+        Self { head: Cursor::new(head), rest }
     }
 
     /// All of it in one piece.
@@ -24,14 +24,15 @@ impl Body {
         joined
     }
 
-    fn pieces(&self) -> [&[u8]; 3] {
-        [self.head.chunk(), &self.payload, &self.tail]
+    fn pieces(&self) -> [&[u8]; 5] {
+        let [a, b, c, d] = &self.rest;
+        [self.head.chunk(), a, b, c, d]
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(whole: Vec<u8>) -> Self {
-        Self::new(whole, Bytes::new(), Bytes::new())
+        Self::new(whole, Default::default())
     }
 }
 
@@ -51,11 +52,13 @@ impl Buf for Body {
 
     fn advance(&mut self, count: usize) {
         let mut left = count;
-        for piece in [&mut self.head as &mut dyn Buf, &mut self.payload, &mut self.tail] {
+        let mut advance = |piece: &mut dyn Buf| {
             let part = left.min(piece.remaining());
             piece.advance(part);
             left -= part;
-        }
+        };
+        advance(&mut self.head);
+        self.rest.iter_mut().for_each(|piece| advance(piece));
         debug_assert_eq!(left, 0, "advanced beyond the end");
     }
 }
@@ -67,7 +70,7 @@ mod tests {
     use super::*;
 
     fn vectored(body: &Body) -> Vec<u8> {
-        let mut slices = [IoSlice::new(&[]); 4];
+        let mut slices = [IoSlice::new(&[]); 6];
         let filled = body.chunks_vectored(&mut slices);
         slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
@@ -75,11 +78,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_body_in_pieces_reads_as_the_same_bytes_in_one(
-            pieces in proptest::array::uniform3(proptest::collection::vec(any::<u8>(), 0..40)),
-            steps in proptest::collection::vec(0_usize..30, 0..12),
+            pieces in proptest::array::uniform5(proptest::collection::vec(any::<u8>(), 0..40)),
+            steps in proptest::collection::vec(0_usize..50, 0..12),
         ) {
-            let [head, payload, tail] = pieces.clone();
-            let (mut body, joined) = (Body::new(head, payload.into(), tail.into()), pieces.concat());
+            let [head, rest @ ..] = pieces.clone();
+            let (mut body, joined) = (Body::new(head, rest.map(Bytes::from)), pieces.concat());
             let mut rest = &joined[..];
             for step in steps {
                 prop_assert_eq!(body.remaining(), rest.len());

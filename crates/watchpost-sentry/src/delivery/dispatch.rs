@@ -164,7 +164,7 @@ impl State {
                     Lane::Span => self.spans.recycle(std::mem::take(&mut parcel.payload)),
                     Lane::Transaction => {
                         self.spares.give(std::mem::take(&mut parcel.payload));
-                        self.spares.give(std::mem::take(&mut parcel.streamed).payload.into());
+                        self.spares.give(std::mem::take(&mut parcel.streamed.payload));
                     }
                     _ => {}
                 }

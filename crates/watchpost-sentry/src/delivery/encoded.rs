@@ -2,6 +2,8 @@
 //! spans that travel in its envelope (what Sentry's own SDKs send for AI spans), and containers of v2 spans.
 //! Source: Sentry's envelope items ("one span container, all of one trace") and `extractGenAiSpans` of its SDKs.
 
+use hyper::body::Bytes;
+
 use crate::wire::{EventId, SpanV2};
 
 /// A transaction's JSON, and the v2 spans of the same trace that travel in its envelope.
@@ -24,6 +26,19 @@ pub struct EncodedSpans {
     pub(super) payload: Vec<u8>,
     /// Where each span ends in the payload.
     pub(super) ends: Vec<u32>,
+}
+
+/// The same, with nothing more to come.
+#[derive(Debug, Default)]
+pub(super) struct SealedSpans {
+    pub(super) payload: Bytes,
+    pub(super) ends: Vec<u32>,
+}
+
+impl From<EncodedSpans> for SealedSpans {
+    fn from(spans: EncodedSpans) -> Self {
+        Self { payload: spans.payload.into(), ends: spans.ends }
+    }
 }
 
 impl EncodedSpans {

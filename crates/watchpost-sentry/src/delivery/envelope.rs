@@ -32,20 +32,23 @@ pub(super) fn write_envelope(
     let mut head = Envelope::from_written(head);
     let (payload, end) =
         parcel.map_or_else(Default::default, |parcel| (parcel.payload.clone(), begin(parcel, &mut head)));
-    let streamed = parcel.map(|parcel| &parcel.streamed).filter(|streamed| !streamed.is_empty());
-    let tail = if streamed.is_none() && discarded.is_empty() {
+    let streamed = parcel.map(|parcel| &parcel.streamed).filter(|streamed| !streamed.ends.is_empty());
+    let (between, streamed, end) = match streamed {
+        Some(streamed) => {
+            let mut between = Envelope::from_written(end.to_vec());
+            between.begin_container(ItemKind::Span, streamed.ends.len(), streamed.payload.len());
+            (between.into_bytes().into(), streamed.payload.clone(), CONTAINER_END)
+        }
+        None => (Bytes::new(), Bytes::new(), end),
+    };
+    let tail = if discarded.is_empty() {
         Bytes::from_static(end)
     } else {
         let mut tail = Envelope::from_written(end.to_vec());
-        if let Some(streamed) = streamed {
-            tail.push_container(ItemKind::Span, streamed.len(), &streamed.payload);
-        }
-        if !discarded.is_empty() {
-            tail.push_client_report(&ClientReport { timestamp: sent_at, discarded: discarded.to_vec() });
-        }
+        tail.push_client_report(&ClientReport { timestamp: sent_at, discarded: discarded.to_vec() });
         tail.into_bytes().into()
     };
-    Body::new(head.into_bytes(), payload, tail)
+    Body::new(head.into_bytes(), [payload, between, streamed, tail])
 }
 
 /// Writes what stands before the payload. The answer is what stands behind it.

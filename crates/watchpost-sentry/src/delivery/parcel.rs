@@ -4,7 +4,7 @@
 use hyper::body::Bytes;
 
 use super::{
-    encoded::{EncodedSpans, EncodedTransaction},
+    encoded::{EncodedTransaction, SealedSpans},
     foreign::{self, Head},
     lane::{Lane, Load},
     spool::Place,
@@ -26,7 +26,7 @@ pub(super) struct Parcel {
     /// Where each item of a batch ends in the payload. Empty if this is no batch.
     pub(super) ends: Vec<u32>,
     /// The spans that travel beside a transaction.
-    pub(super) streamed: EncodedSpans,
+    pub(super) streamed: SealedSpans,
     /// Where its items stand in the spool, in their order; empty without a spool.
     pub(super) places: Vec<Place>,
     /// The flush this parcel belongs to.
@@ -59,15 +59,17 @@ impl Parcel {
     /// A transaction, and the spans beside it.
     pub(super) fn transaction(transaction: EncodedTransaction, trace: Option<&DynamicSamplingContext<'_>>) -> Self {
         let EncodedTransaction { event_id, json, spans, streamed } = transaction;
+        let (count, bytes) = (streamed.len(), streamed.bytes());
         let mut parcel = Self::single(Lane::Transaction, event_id, trace, json, spans);
-        parcel.load.streamed = streamed.len() as u64;
-        parcel.load.streamed_bytes = (streamed.bytes() - streamed.len().saturating_sub(1)) as u64;
-        parcel.streamed = streamed;
+        parcel.load.streamed = count as u64;
+        parcel.load.streamed_bytes = (bytes - count.saturating_sub(1)) as u64;
+        parcel.streamed = streamed.into();
         parcel
     }
 
     /// A container of spans.
-    pub(super) fn spans(spans: EncodedSpans, trace: Box<DynamicSamplingContext<'static>>) -> Self {
+    pub(super) fn spans(spans: impl Into<SealedSpans>, trace: Box<DynamicSamplingContext<'static>>) -> Self {
+        let spans = spans.into();
         Self::batch(Lane::Span, Some(trace), spans.payload, spans.ends)
     }
 
@@ -96,7 +98,7 @@ impl Parcel {
         trace: Option<Box<DynamicSamplingContext<'static>>>,
         payload: Bytes,
     ) -> Self {
-        let (ends, streamed, places) = (Vec::new(), EncodedSpans::new(), Vec::new());
+        let (ends, streamed, places) = (Vec::new(), SealedSpans::default(), Vec::new());
         Self {
             load,
             event_id,
@@ -115,7 +117,7 @@ impl Parcel {
     /// The memory it takes, for the bounds.
     pub(super) fn footprint(&self) -> usize {
         let trace = if self.trace.is_some() { TRACE_OVERHEAD } else { 0 };
-        let spans = self.streamed.bytes() + self.streamed.len() * size_of::<u32>();
+        let spans = self.streamed.payload.len() + self.streamed.ends.len() * size_of::<u32>();
         let places = self.places.len() * size_of::<Place>();
         let head = self.head.as_ref().map_or(0, |head| head.footprint());
         self.payload.len() + self.ends.len() * size_of::<u32>() + places + spans + trace + head + OVERHEAD
@@ -132,7 +134,7 @@ impl Parcel {
 
     /// Takes away the spans beside a transaction, as a parcel of their own.
     pub(super) fn take_streamed(&mut self) -> Option<Self> {
-        if self.streamed.is_empty() {
+        if self.streamed.ends.is_empty() {
             return None;
         }
         let mut spans = Self::spans(std::mem::take(&mut self.streamed), self.trace.clone()?);
@@ -197,7 +199,7 @@ impl Parcel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::TraceId;
+    use crate::{delivery::encoded::EncodedSpans, wire::TraceId};
 
     fn logs(items: &[&str]) -> Parcel {
         let (mut payload, mut ends) = (Vec::new(), Vec::new());

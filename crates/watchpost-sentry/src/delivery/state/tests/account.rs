@@ -61,7 +61,7 @@ fn count_held(world: &World) -> [u64; Category::ALL.len()] {
     let shipped = world.under_way.iter().filter_map(|shipment| shipment.parcel.as_ref());
     for parcel in world.state.queues.parcels().chain(shipped) {
         held[parcel.load.lane.category() as usize] += parcel.load.items;
-        held[Category::Span as usize] += parcel.streamed.len() as u64;
+        held[Category::Span as usize] += parcel.streamed.ends.len() as u64;
         if parcel.load.lane == Lane::Error {
             held[Category::Attachment as usize] += parcel.load.streamed;
         }
