@@ -110,7 +110,7 @@ impl OpenLogs {
     }
 
     /// Takes the payload of a batch that was sent, to fill its buffer again.
-    pub(super) fn recycle(&mut self, payload: Bytes) {
+    pub(super) fn recycle(&mut self, payload: &mut Bytes) {
         self.spares.give(payload);
     }
 
@@ -182,7 +182,7 @@ impl OpenSpans {
     }
 
     /// Takes the payload of a batch that was sent, to fill its buffer again.
-    pub(super) fn recycle(&mut self, payload: Bytes) {
+    pub(super) fn recycle(&mut self, payload: &mut Bytes) {
         self.spares.give(payload);
     }
 
@@ -268,7 +268,7 @@ mod tests {
         let mut buffer = Vec::with_capacity(4_096);
         buffer.extend_from_slice(b"{}");
         let address = buffer.as_ptr();
-        logs.recycle(buffer.into());
+        logs.recycle(&mut buffer.into());
         logs.push(b"{}", None, || now);
         logs.seal();
         logs.push(b"{}", None, || now);

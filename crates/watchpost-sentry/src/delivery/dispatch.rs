@@ -160,11 +160,11 @@ impl State {
                 self.forget(&parcel);
                 self.settle(&parcel);
                 match lane {
-                    Lane::Log => self.logs.recycle(std::mem::take(&mut parcel.payload)),
-                    Lane::Span => self.spans.recycle(std::mem::take(&mut parcel.payload)),
+                    Lane::Log => self.logs.recycle(&mut parcel.payload),
+                    Lane::Span => self.spans.recycle(&mut parcel.payload),
                     Lane::Transaction => {
-                        self.spares.give(std::mem::take(&mut parcel.payload));
-                        self.spares.give(std::mem::take(&mut parcel.streamed.payload));
+                        self.spares.give(&mut parcel.payload);
+                        self.spares.give(&mut parcel.streamed.payload);
                     }
                     _ => {}
                 }

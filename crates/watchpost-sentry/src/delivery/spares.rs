@@ -28,16 +28,21 @@ impl Spares {
         buffer
     }
 
-    /// Keeps a payload's buffer if nobody else holds it and it is worth keeping.
-    pub(super) fn give(&mut self, payload: Bytes) {
-        if payload.is_empty() || self.buffers.len() >= MAX_BUFFERS || !payload.is_unique() {
+    /// Keeps a payload's buffer if nobody else holds it and it is worth keeping. Else it stays where it is: it is freed without
+    /// the lock.
+    pub(super) fn give(&mut self, payload: &mut Bytes) {
+        let largest = MAX_BUFFER_BYTES.min(MAX_BYTES - self.bytes);
+        let is_full = self.buffers.len() >= MAX_BUFFERS;
+        if is_full || payload.is_empty() || payload.len() > largest || !payload.is_unique() {
             return;
         }
-        let mut buffer = Vec::from(payload);
-        if buffer.capacity() <= MAX_BUFFER_BYTES.min(MAX_BYTES - self.bytes) {
+        let mut buffer = Vec::from(std::mem::take(payload));
+        if buffer.capacity() <= largest {
             buffer.clear();
             self.bytes += buffer.capacity();
             self.buffers.push(buffer);
+        } else {
+            *payload = buffer.into();
         }
     }
 }
@@ -55,9 +60,9 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_empty_and_with_its_memory() {
         let mut spares = Spares::default();
-        let payload = payload(4_096);
+        let mut payload = payload(4_096);
         let address = payload.as_ptr();
-        spares.give(payload);
+        spares.give(&mut payload);
         let buffer = spares.take();
         assert_eq!((buffer.as_ptr(), buffer.len()), (address, 0));
         assert!(buffer.capacity() >= 4_096);
@@ -68,7 +73,7 @@ mod tests {
     fn what_somebody_still_holds_is_left_to_them() {
         let mut spares = Spares::default();
         let payload = payload(4_096);
-        spares.give(payload.clone());
+        spares.give(&mut payload.clone());
         assert_eq!(spares.take().capacity(), 0);
         assert_eq!(payload, b"{}"[..]);
     }
@@ -76,11 +81,12 @@ mod tests {
     #[test]
     fn neither_huge_buffers_are_kept_nor_many_nor_much() {
         let mut spares = Spares::default();
-        spares.give(payload(MAX_BUFFER_BYTES + 1));
-        assert_eq!(spares.take().capacity(), 0);
+        let mut huge = payload(MAX_BUFFER_BYTES + 1);
+        spares.give(&mut huge);
+        assert_eq!((spares.take().capacity(), &*huge), (0, &b"{}"[..]));
         for (capacity, kept) in [(64, MAX_BUFFERS), (MAX_BUFFER_BYTES, MAX_BYTES / MAX_BUFFER_BYTES)] {
             let mut spares = Spares::default();
-            (0..2 * MAX_BUFFERS).for_each(|_| spares.give(payload(capacity)));
+            (0..2 * MAX_BUFFERS).for_each(|_| spares.give(&mut payload(capacity)));
             let taken = (0..2 * MAX_BUFFERS).map(|_| spares.take()).filter(|buffer| buffer.capacity() > 0).count();
             assert_eq!((taken, spares.bytes), (kept, 0));
         }

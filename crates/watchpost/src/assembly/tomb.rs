@@ -101,6 +101,9 @@ impl TombSpan {
     }
 }
 
+/// Spans of recalled traces stay in the ring until they are more than those that are remembered, and so many.
+const MAX_HOLES: usize = 1024;
+
 /// The memory of released traces.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -135,11 +138,14 @@ impl Memory {
         self.tombs.insert(trace, Buried { number: self.number, first: self.gone + before, tomb });
         self.order.push_back(Burial { since: now, number: self.number, trace, in_ring });
         while self.tombs.len() > limits.remembered_traces
-            || self.spans.max(self.ring.len()) > limits.remembered_spans
+            || self.spans > limits.remembered_spans
             || self.bytes > limits.remembered_bytes
             || self.order.len() > 2 * limits.remembered_traces
         {
             self.forget_oldest();
+        }
+        if self.ring.len() > 2 * self.spans + MAX_HOLES {
+            self.close_holes();
         }
     }
 
@@ -188,6 +194,24 @@ impl Memory {
         self.gone += in_ring;
     }
 
+    /// Leaves in the ring what is remembered.
+    fn close_holes(&mut self) {
+        let mut spans = std::mem::take(&mut self.ring).into_iter();
+        for burial in &mut self.order {
+            let own = spans.by_ref().take(burial.in_ring);
+            match self.tombs.get_mut(&burial.trace).filter(|buried| buried.number == burial.number) {
+                Some(buried) => {
+                    buried.first = self.gone + self.ring.len();
+                    self.ring.extend(own);
+                }
+                None => {
+                    own.for_each(drop);
+                    burial.in_ring = 0;
+                }
+            }
+        }
+    }
+
     fn remove(&mut self, trace: TraceId) -> Option<Buried> {
         let buried = self.tombs.remove(&trace)?;
         self.spans -= buried.tomb.len();
@@ -234,13 +258,22 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_is_bounded_when_traces_are_recalled_and_buried_again_and_again() {
-        let limits = Limits { remembered_spans: 100, ..Limits::default() };
+    fn traces_that_are_recalled_and_buried_again_and_again_push_no_other_out() {
+        let limits = Limits { remembered_spans: 200, remembered_traces: 100_000, ..Limits::default() };
         let mut memory = Memory::default();
-        for _ in 0..1_000 {
-            bury(&mut memory, &limits, 1, 7);
-            assert!(memory.ring.len() <= 100);
-            assert_eq!(memory.take(trace(1)).unwrap().nodes.len(), 7);
+        bury(&mut memory, &limits, 0, 11);
+        for round in 0..1_000 {
+            for number in 1..=9 {
+                if round > 0 {
+                    let recalled = memory.take(trace(number)).unwrap();
+                    assert!(recalled.nodes.iter().all(|node| node.id == span(number).id));
+                    assert_eq!(recalled.nodes.len(), usize::from(number));
+                }
+                bury(&mut memory, &limits, number, usize::from(number));
+                assert!(memory.ring.len() <= 2 * memory.spans + MAX_HOLES);
+            }
         }
+        let recalled = memory.take(trace(0)).unwrap();
+        assert!(recalled.nodes.len() == 11 && recalled.nodes.iter().all(|node| node.id == span(0).id));
     }
 }

@@ -1,9 +1,10 @@
 //! Hooks: what they change, what they drop, and that a panic in one costs only its item.
 
+use serde_json::Value;
 use watchpost::{
     exporter::{EventItem, ExporterOptions, SpanFilter, SpanItem},
     mapping::ai::SpanMode,
-    model::{Payload, SpanLog, SpanType},
+    model::{FinishedSpan, Payload, SpanLog, SpanType},
 };
 use watchpost_sentry::{
     delivery::{DropReason, Outcome},
@@ -149,6 +150,20 @@ fn a_hook_that_panics_loses_its_item_and_nothing_else() {
     let (outcome, panics) = export(&sink, SpanMode::Transaction, new().with_ignored_spans([ignores]));
     assert_eq!((sent(&sink), outcome.dropped()), ((4, 1, 1), 0));
     assert!(panics >= 4);
+}
+
+#[test]
+fn no_other_span_stands_for_a_root_that_was_lost() {
+    let sink = Sink::start();
+    let loses_root = |span: &mut FinishedSpan| assert!(span.span.ty != SpanType::AgentRun, "on purpose");
+    let (outcome, panics) = export(&sink, SpanMode::Hybrid, ExporterOptions::new().with_span_formatter(loses_root));
+    assert_eq!((outcome.dropped(), panics), (1, 1));
+    assert_eq!(sink.payloads("transaction")[0]["contexts"]["trace"]["span_id"], hex(5));
+    let alone = sink.payloads("span");
+    assert_eq!(alone.len(), 2);
+    for span in alone {
+        assert_eq!((&span["is_segment"], &span["attributes"]["sentry.segment.id"]), (&false.into(), &Value::Null));
+    }
 }
 
 #[test]

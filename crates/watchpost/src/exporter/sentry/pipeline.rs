@@ -107,7 +107,9 @@ impl Pipeline {
 
     fn export_release(&self, release: &mut Release, remembered: &mut Remembered, room: &Room<'_>) {
         let mut redaction = SpanRedaction::new(self.capture, &self.rules);
+        let root = release.spans.first().map(|span| span.span.id);
         release.spans.retain_mut(|span| self.prepare(span, &mut redaction));
+        release.has_root &= release.spans.first().map(|span| span.span.id) == root;
         let Remembered { rates, segment } = remembered;
         let outside = release.segment.take().and_then(|root| redacted_root(root, segment, &mut redaction));
         let Some(first) = release.spans.first() else { return };

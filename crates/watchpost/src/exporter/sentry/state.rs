@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// Takes an event in. The hot path: about half a microsecond with the lock, ten when it completes a trace
+    /// Takes an event in. The hot path: about a quarter of a microsecond with the lock, five when it completes a trace
     /// (`cargo xtask bench spans`).
     pub(super) fn event(&mut self, event: TracingEvent, now: Instant) -> Effects {
         if self.is_closed {

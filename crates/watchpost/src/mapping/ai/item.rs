@@ -26,8 +26,8 @@ use crate::{
 
 /// How many attributes a span of version 2 has beside those of the tables.
 const V2_ATTRIBUTES: usize = 14;
-/// About how long the JSON of a span is.
-const SPAN_JSON: usize = 2048;
+/// How long the JSON of a span is, when it is short.
+const SPAN_JSON: usize = 1024;
 /// Tags that Relay would read as something else, or throws away.
 const RESERVED_TAGS: &[&str] =
     &["environment", "release", "dist", "user", "level", "transaction", "filename", "function", "url", "server_name"];
