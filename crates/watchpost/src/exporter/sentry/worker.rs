@@ -83,7 +83,9 @@ impl Shared {
         } else if wake {
             self.wake.notify_one();
         }
-        self.lose(overflow, DropReason::QueueOverflow);
+        if !overflow.is_empty() {
+            self.lose(overflow, DropReason::QueueOverflow);
+        }
         drop(remnant);
     }
 
